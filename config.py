@@ -1,0 +1,229 @@
+"""Every boot setting once: name, type, default, secret or not, help. The only reader of the environment.
+
+Boot settings say how a process runs and are fixed while it runs. What an operator changes while
+running (rates, budgets, notices) are business settings: see ``app/domain/settings``.
+"""
+
+import json
+import os
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cryptography.fernet import Fernet
+
+ROOT = Path(__file__).resolve().parent
+
+
+class ConfigError(SystemExit):
+    """A boot setting is missing or wrong: the process refuses to start and says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class BootSetting:
+    """One row of the settings table in the README. `parse` turns the text into its value."""
+
+    name: str
+    parse: Callable[[str], Any]
+    default: str | None
+    help: str
+    secret: bool = False
+
+
+def _flag(text: str) -> bool:
+    if text.lower() not in ("0", "1", "true", "false", "yes", "no"):
+        raise ValueError("write 1 or 0")
+    return text.lower() in ("1", "true", "yes")
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def _environment(text: str) -> str:
+    if text not in ("development", "production"):
+        raise ValueError("write development or production")
+    return text
+
+
+def _synchronous(text: str) -> str:
+    if text.upper() not in ("FULL", "NORMAL"):
+        raise ValueError("write FULL or NORMAL")
+    return text.upper()
+
+
+BOOT_SETTINGS: tuple[BootSetting, ...] = (
+    BootSetting(
+        "APP_ENV",
+        _environment,
+        "development",
+        "`development` prints mail and offers the sandbox and the demonstration; `production` demands its own secrets",
+    ),
+    BootSetting("HOST", str, "127.0.0.1", "address to listen on"),
+    BootSetting("PORT", int, "8000", "port to listen on"),
+    BootSetting(
+        "INSTANCE_DIR",
+        str,
+        "instance",
+        "folder of the SQLite database, the generated secrets and `run.json`",
+    ),
+    BootSetting(
+        "DATABASE_URL",
+        str,
+        "",
+        "SQLAlchemy URL of the database, `sqlite:///…` or `postgresql+psycopg://…`; empty: `flowhub.db` in INSTANCE_DIR",
+    ),
+    BootSetting(
+        "BASE_URL",
+        str,
+        "",
+        "public address, without a final slash, for links in mails; empty: http://HOST:PORT",
+    ),
+    BootSetting(
+        "SECRET_KEY", str, None, "signs sessions and forms; at least 32 characters", secret=True
+    ),
+    BootSetting(
+        "SEALING_KEYS",
+        _words,
+        None,
+        "Fernet keys that seal provider keys, newest first, separated by commas",
+        secret=True,
+    ),
+    BootSetting(
+        "DIGEST_KEY",
+        str,
+        None,
+        "keys the HMACs of API keys, mailboxes and links; changing it voids them; at least 32 characters",
+        secret=True,
+    ),
+    BootSetting(
+        "DEFAULT_LANGUAGE", str, "vi-VN", "language of a visitor who names none: `vi-VN` or `en-US`"
+    ),
+    BootSetting(
+        "TRUSTED_PROXIES",
+        _words,
+        "",
+        "networks (CIDR, separated by commas) whose X-Forwarded-For is believed",
+    ),
+    BootSetting(
+        "THREADS", int, "64", "threads that serve requests; all but 16 are slots for `/v1`"
+    ),
+    BootSetting(
+        "MAX_BODY_BYTES", int, str(25 * 1024 * 1024), "largest request body accepted on `/v1`"
+    ),
+    BootSetting("UPSTREAM_CONNECT_S", float, "5", "seconds to connect to a provider"),
+    BootSetting(
+        "UPSTREAM_FIRST_CONTENT_STREAM_S",
+        float,
+        "120",
+        "seconds until the first content of a stream",
+    ),
+    BootSetting(
+        "UPSTREAM_FIRST_CONTENT_WHOLE_S",
+        float,
+        "600",
+        "seconds until the first byte of an answer sent whole",
+    ),
+    BootSetting(
+        "UPSTREAM_IDLE_S", float, "60", "seconds between two pieces of a provider's answer"
+    ),
+    BootSetting(
+        "UPSTREAM_TOTAL_S",
+        float,
+        "900",
+        "seconds for one attempt at a provider, from its start to its end",
+    ),
+    BootSetting(
+        "DRAIN_STREAMS",
+        int,
+        "64",
+        "streams read on at the same time after their client left, to learn the real usage",
+    ),
+    BootSetting(
+        "SQLITE_SYNCHRONOUS",
+        _synchronous,
+        "FULL",
+        "SQLite's durability: FULL survives a power cut, NORMAL may lose the last commits",
+    ),
+    BootSetting(
+        "SMTP_URL",
+        str,
+        "",
+        "`smtp://user:password@host:587`; empty: mail stays in the outbox (`flask mail list`)",
+        secret=True,
+    ),
+    BootSetting("MAIL_FROM", str, "FlowHubLLM <no-reply@localhost>", "sender of mails"),
+    BootSetting("LOG_LEVEL", str, "INFO", "least level of the log lines on standard error"),
+)
+
+GENERATED: Mapping[str, Callable[[], str]] = {
+    "SECRET_KEY": lambda: secrets.token_urlsafe(48),
+    "SEALING_KEYS": lambda: Fernet.generate_key().decode(),
+    "DIGEST_KEY": lambda: secrets.token_urlsafe(48),
+}
+
+
+def load(environ: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Return every boot setting by name, plus `INSTANCE_PATH` and a complete `DATABASE_URL`.
+
+    Order: the environment, then the secrets generated in INSTANCE_DIR (development only), then the
+    default. Raises `ConfigError` naming the setting and what to write.
+    """
+    environ = os.environ if environ is None else environ
+    values = {row.name: _value(row, environ) for row in BOOT_SETTINGS}
+    instance = Path(values["INSTANCE_DIR"])
+    values["INSTANCE_PATH"] = instance if instance.is_absolute() else ROOT / instance
+    values["INSTANCE_PATH"].mkdir(parents=True, exist_ok=True)
+    _fill_secrets(values)
+    if not values["DATABASE_URL"]:
+        values["DATABASE_URL"] = f"sqlite:///{values['INSTANCE_PATH'] / 'flowhub.db'}"
+    if not values["BASE_URL"]:
+        values["BASE_URL"] = f"http://{values['HOST']}:{values['PORT']}"
+    values["BASE_URL"] = values["BASE_URL"].rstrip("/")
+    return values
+
+
+def _value(row: BootSetting, environ: Mapping[str, str]) -> Any:
+    text = environ.get(row.name) or row.default
+    if text is None:
+        return None
+    try:
+        return row.parse(text)
+    except ValueError as error:
+        shown = "its value" if row.secret else repr(text)
+        raise ConfigError(
+            f"{row.name}: {shown} is not valid: {error}. It means: {row.help}."
+        ) from None
+
+
+def _fill_secrets(values: dict[str, Any]) -> None:
+    missing = [name for name in GENERATED if not values[name]]
+    if missing and values["APP_ENV"] == "production":
+        raise ConfigError(
+            f"Production needs its own {', '.join(missing)}: set them in the environment "
+            "(the README's table says what each is)."
+        )
+    if missing:
+        kept = _kept_secrets(values["INSTANCE_PATH"] / "secrets.json")
+        rows = {row.name: row for row in BOOT_SETTINGS}
+        values.update({name: rows[name].parse(kept[name]) for name in missing})
+    for name in ("SECRET_KEY", "DIGEST_KEY"):
+        if len(values[name]) < 32:
+            raise ConfigError(f"{name} is too short: write at least 32 random characters.")
+
+
+def _kept_secrets(path: Path) -> dict[str, str]:
+    """The secrets of this instance, made at the first start and readable by its owner only."""
+    kept: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+    new = {name: make() for name, make in GENERATED.items() if name not in kept}
+    if new:
+        kept |= new
+        temporary = path.with_suffix(".new")
+        with os.fdopen(
+            os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w"
+        ) as file:
+            json.dump(kept, file, indent=1)
+        temporary.replace(path)
+    return kept
