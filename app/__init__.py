@@ -1,0 +1,37 @@
+"""FlowHubLLM: `create_app` is the table of contents of the program."""
+
+from typing import Any
+
+from flask import Flask
+
+import config
+from app import services
+from app.core import logs
+from app.core.database import db, engine_options, prepare_engine
+from app.domain import every_model  # noqa: F401  (completes the metadata)
+from app.extensions import migrate
+from app.gateway import FlowHub, open_lane
+
+
+def create_app(settings: dict[str, Any] | None = None) -> Flask:
+    """Build the app from boot settings (`config.load()` when none are given). Starts no thread."""
+    boot = settings or config.load()
+    logs.configure(boot["LOG_LEVEL"])
+    app = FlowHub("app", root_path=str(config.ROOT))
+    app.config.from_mapping(boot)
+    _bind_database(app)
+    open_lane(app, services.services(app).gateway)
+    return app
+
+
+def _bind_database(app: Flask) -> None:
+    url = app.config["DATABASE_URL"]
+    app.config["SQLALCHEMY_DATABASE_URI"] = url
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = engine_options(
+        url, synchronous=app.config["SQLITE_SYNCHRONOUS"]
+    )
+    db.init_app(app)
+    migrate.init_app(app, db, directory=str(config.ROOT / "migrations"))
+    with app.app_context():
+        prepare_engine(db.engine)
+        app.extensions["flowhub"] = services.build(dict(app.config), db.engine)
