@@ -1,0 +1,147 @@
+"""What is sold: add a model, publish it, set its price. Rules; the edge commits."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.core import clock
+from app.domain.catalog.errors import ModelExists, ModelUnknown, NotPriced
+from app.domain.catalog.kinds import SERVED_KINDS, ModelKind, is_priced
+from app.domain.catalog.models import Model, PriceVersion
+from app.domain.catalog.pricing import PriceSheet
+from app.domain.catalog.starting import StartingModel, starting_models
+from app.domain.settings.revisions import bump
+
+REVISION = "offers"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewModel:
+    """What is known of a model when it is added; limits are tokens, None where unstated."""
+
+    name: str
+    provider: str
+    kind: ModelKind
+    sheet: PriceSheet
+    abilities: Sequence[str] = ()
+    max_input_tokens: int | None = None
+    max_output_tokens: int | None = None
+    max_tokens_per_input_image: int | None = None
+    max_tokens_per_output_image: int | None = None
+    embedding_size: int | None = None
+    retires_on: date | None = None
+
+
+def add_model(
+    session: Session, new: NewModel, *, is_published: bool, author: str, reason: str
+) -> Model:
+    """Add a model with its first price, in force at once. Raises `ModelExists`, `NotPriced`."""
+    if session.scalar(select(Model.id).where(Model.name == new.name)) is not None:
+        raise ModelExists(field="name")
+    model = Model(
+        name=new.name,
+        provider=new.provider,
+        kind=new.kind,
+        abilities=sorted(new.abilities),
+        max_input_tokens=new.max_input_tokens,
+        max_output_tokens=new.max_output_tokens,
+        max_tokens_per_input_image=new.max_tokens_per_input_image,
+        max_tokens_per_output_image=new.max_tokens_per_output_image,
+        embedding_size=new.embedding_size,
+        is_published=is_published,
+        allows_trial=True,
+        retires_on=new.retires_on,
+        created_at=clock.now(),
+    )
+    session.add(model)
+    session.flush()
+    set_price(
+        session,
+        model=model,
+        sheet=new.sheet,
+        effective_at=clock.now(),
+        author=author,
+        reason=reason,
+    )
+    return model
+
+
+def set_price(
+    session: Session,
+    *,
+    model: Model,
+    sheet: PriceSheet,
+    effective_at: datetime,
+    author: str,
+    reason: str,
+) -> PriceVersion:
+    """Write a new price version; earlier ones stay. Raises `NotPriced`."""
+    if not is_priced(model.kind, sheet):
+        raise NotPriced(f"A {model.kind} model needs the prices it is billed in.", field="prices")
+    version = PriceVersion(
+        model_id=model.id,
+        effective_at=effective_at,
+        sheet=sheet.to_json(),
+        author=author,
+        reason=reason,
+        created_at=clock.now(),
+    )
+    session.add(version)
+    session.flush()
+    bump(session, REVISION)
+    return version
+
+
+def find_model(session: Session, name: str) -> Model:
+    """Raises `ModelUnknown`."""
+    model = session.scalar(select(Model).where(Model.name == name))
+    if model is None:
+        raise ModelUnknown(f"There is no model {name!r}. `flask catalog list` shows all.")
+    return model
+
+
+def price_in_force(session: Session, model: Model) -> PriceVersion | None:
+    """The version in force now: the latest effective one; of two at one moment, the later made."""
+    return session.scalar(
+        select(PriceVersion)
+        .where(PriceVersion.model_id == model.id, PriceVersion.effective_at <= clock.now())
+        .order_by(PriceVersion.effective_at.desc(), PriceVersion.id.desc())
+        .limit(1)
+    )
+
+
+def import_starting_models(session: Session, *, author: str) -> int:
+    """Add what of the starting catalogue is missing; returns how many were added.
+
+    Kinds that are not served yet come unpublished; those past their date are retired by it.
+    """
+    known = set(session.scalars(select(Model.name)))
+    missing = [row for row in starting_models() if row.id not in known]
+    for row in missing:
+        add_model(
+            session,
+            _from_starting(row),
+            is_published=row.kind in SERVED_KINDS and is_priced(row.kind, row.price_sheet),
+            author=author,
+            reason="starting catalogue: public list prices of October 2026",
+        )
+    return len(missing)
+
+
+def _from_starting(row: StartingModel) -> NewModel:
+    return NewModel(
+        name=row.id,
+        provider=row.provider,
+        kind=row.kind,
+        sheet=row.price_sheet,
+        abilities=sorted(row.abilities),
+        max_input_tokens=row.max_input_tokens,
+        max_output_tokens=row.max_output_tokens,
+        max_tokens_per_input_image=row.max_tokens_per_input_image,
+        max_tokens_per_output_image=row.max_tokens_per_output_image,
+        embedding_size=row.embedding_size,
+        retires_on=row.retires_on,
+    )
