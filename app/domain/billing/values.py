@@ -1,0 +1,88 @@
+"""Frozen values that travel between the gateway, the reserve and the settlement."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from app.domain.accounts.models import KeyScope
+
+
+@dataclass(frozen=True, slots=True)
+class Balances:
+    """A wallet as one statement saw it, in nanos."""
+
+    trial_balance: int
+    trial_held: int
+    paid_balance: int
+    paid_held: int
+
+    @property
+    def trial_available(self) -> int:
+        return self.trial_balance - self.trial_held
+
+    @property
+    def paid_available(self) -> int:
+        return self.paid_balance - self.paid_held
+
+    def available(self, scope: KeyScope) -> int:
+        """What a key of this scope may spend now."""
+        if scope is KeyScope.TRIAL:
+            return self.trial_available
+        return self.trial_available + self.paid_available
+
+    def balance(self, scope: KeyScope) -> int:
+        """The balance that a key of this scope may know."""
+        if scope is KeyScope.TRIAL:
+            return self.trial_balance
+        return self.trial_balance + self.paid_balance
+
+    def held(self, scope: KeyScope) -> int:
+        return self.trial_held if scope is KeyScope.TRIAL else self.trial_held + self.paid_held
+
+
+@dataclass(frozen=True, slots=True)
+class HoldChoice:
+    """How much to hold, and the output limit to send where the caller named none."""
+
+    amount_nanos: int
+    output_limit: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Unaffordable:
+    """The least hold that would admit the call, and the largest output limit that is affordable."""
+
+    needed_nanos: int
+    affordable_output_limit: int | None
+
+
+Decide = Callable[[int], HoldChoice | Unaffordable]
+"""From the nanos a key may spend now to a hold, or why not. Pure: it may run more than once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """An admitted call: committed before the upstream is called, settled exactly once."""
+
+    call_id: int
+    user_id: int
+    scope: KeyScope
+    trial_nanos: int
+    paid_nanos: int
+    cap_id: int | None
+    cap_period: str | None
+    output_limit: int | None
+
+    @property
+    def amount_nanos(self) -> int:
+        return self.trial_nanos + self.paid_nanos
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a call was not admitted; nothing is held. `available_nanos` is what the key may spend."""
+
+    reason: str  # "balance", "cap" or "concurrency"
+    needed_nanos: int
+    available_nanos: int
+    held_nanos: int
+    affordable_output_limit: int | None

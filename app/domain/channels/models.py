@@ -1,0 +1,92 @@
+"""Where a model is bought."""
+
+from enum import StrEnum
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from app.core.columns import BigId, Id, LongText, Moment, choice
+from app.core.database import Base
+
+
+class StreamUsage(StrEnum):
+    """Whether a channel reports usage in streams: when asked, always, or never."""
+
+    ASK = "ask"
+    ALWAYS = "always"
+    NEVER = "never"
+
+
+class LimitField(StrEnum):
+    """The name under which a channel takes the output limit."""
+
+    MAX_TOKENS = "max_tokens"
+    MAX_COMPLETION_TOKENS = "max_completion_tokens"
+
+
+class Channel(Base):
+    """A provider account: an OpenAI-compatible base URL and a sealed key. Nothing is appended to the
+    URL but the endpoint's path. `allow_private` admits a host on a private network."""
+
+    __tablename__ = "channels"
+    __table_args__ = (
+        CheckConstraint("weight > 0", name="weight_positive"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[Id]
+    name: Mapped[str] = mapped_column(String(64), unique=True)
+    base_url: Mapped[str] = mapped_column(String(512))
+    sealed_key: Mapped[LongText]
+    is_enabled: Mapped[bool]
+    allow_private: Mapped[bool]
+    priority: Mapped[int]
+    weight: Mapped[int]
+    created_at: Mapped[Moment]
+
+    models: Mapped[list["ChannelModel"]] = relationship(back_populates="channel")
+
+
+class ChannelModel(Base):
+    """How one channel serves one model: its name there, and the facts the gateway must know."""
+
+    __tablename__ = "channel_models"
+    __table_args__ = (
+        UniqueConstraint("channel_id", "model_id"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[Id]
+    channel_id: Mapped[int] = mapped_column(BigId, ForeignKey("channels.id"))
+    model_id: Mapped[int] = mapped_column(BigId, ForeignKey("models.id"), index=True)
+    upstream_name: Mapped[str] = mapped_column(String(256))
+    limit_field: Mapped[LimitField] = mapped_column(choice(LimitField))
+    limit_includes_reasoning: Mapped[bool]
+    enforces_limit: Mapped[bool]
+    stream_usage: Mapped[StreamUsage] = mapped_column(choice(StreamUsage))
+    cancel_stops_billing: Mapped[bool]
+    cut_member: Mapped[str | None] = mapped_column(String(64))
+    base64_embeddings: Mapped[bool]
+    knows_service_tier: Mapped[bool]
+    knows_safety_identifier: Mapped[bool]
+    retry_after_timeout: Mapped[bool]
+
+    channel: Mapped[Channel] = relationship(back_populates="models")
+
+
+class CostVersion(Base):
+    """What a channel charges us for a model from `effective_at` on, as a `PriceSheet`. Never edited."""
+
+    __tablename__ = "cost_versions"
+    __table_args__ = (
+        Index("ix_cost_versions_channel_model_id_effective_at", "channel_model_id", "effective_at"),
+        {"info": {"append_only": True}, "sqlite_autoincrement": True},
+    )
+
+    id: Mapped[Id]
+    channel_model_id: Mapped[int] = mapped_column(BigId, ForeignKey("channel_models.id"))
+    effective_at: Mapped[Moment]
+    sheet: Mapped[LongText]
+    author: Mapped[str] = mapped_column(String(254))
+    reason: Mapped[LongText]
+    created_at: Mapped[Moment]

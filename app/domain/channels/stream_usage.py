@@ -1,0 +1,48 @@
+"""A fact learned on the way: this channel model refuses to be asked for usage in streams."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import BigInteger, String, bindparam, text, update
+
+from app.core.database import Execute, Statement
+from app.domain.catalog.selling import REVISION
+from app.domain.channels.models import ChannelModel, StreamUsage
+
+_served = ChannelModel.__table__.c
+_STORE = Statement(
+    update(ChannelModel.__table__)
+    .where(
+        _served.channel_id == bindparam("which_channel", type_=BigInteger),
+        _served.model_id == bindparam("which_model", type_=BigInteger),
+    )
+    .values(stream_usage=bindparam("learned", type_=String))
+)
+_BUMP = Statement(
+    text("UPDATE revisions SET number = number + 1 WHERE subject = :subject").bindparams(
+        bindparam("subject", type_=String)
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StoreStreamUsage:
+    """A write for the writer."""
+
+    channel_id: int
+    model_id: int
+    learned: StreamUsage
+
+    @property
+    def order(self) -> int:
+        return 0
+
+    def apply(self, execute: Execute) -> None:
+        execute(
+            _STORE,
+            {
+                "which_channel": self.channel_id,
+                "which_model": self.model_id,
+                "learned": self.learned.value,
+            },
+        )
+        execute(_BUMP, {"subject": REVISION})

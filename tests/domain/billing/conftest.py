@@ -1,0 +1,16 @@
+import pytest
+from flask import Flask
+
+from app.services import services
+from tests.domain.billing.books import Books
+
+
+@pytest.fixture
+def books(app: Flask) -> Books:
+    return Books(services(app).engine)
+
+
+@pytest.fixture
+def any_books(any_app: Flask) -> Books:
+    """The books on each of the two databases."""
+    return Books(services(any_app).engine)
