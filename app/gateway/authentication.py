@@ -1,0 +1,135 @@
+"""Who calls: a key's secret becomes a frozen `Caller`, kept for less than a second.
+
+A revoked key stops working within a second in every process, because no process believes what it
+read for longer than `TRUST_S`.
+"""
+
+import threading
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session
+
+from app.core import clock
+from app.core.crypto import Digester
+from app.core.errors import AppError
+from app.domain.accounts.key_secrets import secret_digest
+from app.domain.accounts.models import ApiKey, KeyScope, KeyState, User
+from app.gateway.errors import (
+    AccountDisabled,
+    ConflictingCredentials,
+    InvalidApiKey,
+    KeyExpired,
+    KeyPending,
+)
+from app.gateway.inbound import Inbound
+
+TRUST_S = 0.8
+KEPT_MAX = 20_000
+SECRET_LENGTH_MAX = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """An active key and its user, as they were less than a second ago."""
+
+    key_id: int
+    user_id: int
+    scope: KeyScope
+    cap_id: int | None
+    is_claimed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    found: "Caller | AppError"
+    until_s: float
+
+
+class Keys:
+    """The process's short memory of keys by digest."""
+
+    def __init__(self, engine: Engine, *, digester: Digester) -> None:
+        self._engine = engine
+        self._digester = digester
+        self._kept: dict[str, _Kept] = {}
+        self._lock = threading.Lock()
+
+    def authenticate(self, inbound: Inbound) -> Caller:
+        """The caller of this request. Raises 401, 403, or 400 for two different credentials."""
+        digest = secret_digest(self._digester, _secret(inbound))
+        now_s = clock.monotonic()
+        kept = self._kept.get(digest)
+        if kept is None or kept.until_s < now_s:
+            kept = self._look_up(digest, now_s)
+        if isinstance(kept.found, AppError):
+            raise type(kept.found)(kept.found.message)
+        return kept.found
+
+    def _look_up(self, digest: str, now_s: float) -> _Kept:
+        with Session(self._engine) as session:
+            kept = _Kept(_read(session, digest), now_s + TRUST_S)
+        if isinstance(kept.found, InvalidApiKey):
+            return kept  # an unknown secret is not worth a place: anyone can invent them
+        with self._lock:
+            if len(self._kept) >= KEPT_MAX:
+                self._kept.clear()
+            self._kept[digest] = kept
+        return kept
+
+
+def _secret(inbound: Inbound) -> str:
+    sent = inbound.header("HTTP_AUTHORIZATION")
+    secrets = set()
+    if sent is not None:
+        scheme, _, secret = sent.strip().partition(" ")
+        if scheme.lower() != "bearer":
+            raise InvalidApiKey
+        secrets.add(secret.strip())
+    for name in ("HTTP_X_API_KEY", "HTTP_API_KEY"):
+        other = inbound.header(name)
+        if other is not None:
+            secrets.add(other.strip())
+    if len(secrets) > 1:
+        raise ConflictingCredentials
+    if sent is None or not (secret := secrets.pop()) or len(secret) > SECRET_LENGTH_MAX:
+        raise InvalidApiKey
+    return secret
+
+
+def _read(session: Session, digest: str) -> Caller | AppError:
+    row = session.execute(
+        select(
+            ApiKey.id,
+            ApiKey.user_id,
+            ApiKey.scope,
+            ApiKey.state,
+            ApiKey.cap_id,
+            ApiKey.expires_at,
+            User.active,
+            User.claimed_at,
+        )
+        .join(User, User.id == ApiKey.user_id)
+        .where(ApiKey.digest == digest)
+    ).first()
+    if row is None or row.state in (KeyState.REVOKED, KeyState.REFUSED):
+        return InvalidApiKey()
+    if not row.active:
+        return AccountDisabled()
+    if row.state is KeyState.PENDING:
+        return KeyPending("This key waits for approval. Its owner approves it at /account/keys, "
+                          "after claiming the account at /claim.")  # fmt: skip
+    if _is_past(row.expires_at):
+        return KeyExpired()
+    return Caller(
+        key_id=row.id,
+        user_id=row.user_id,
+        scope=row.scope,
+        cap_id=row.cap_id,
+        is_claimed=row.claimed_at is not None,
+    )
+
+
+def _is_past(moment: datetime | None) -> bool:
+    return moment is not None and moment <= clock.now()

@@ -1,0 +1,101 @@
+"""The gateway's own things in one process: readers, places, connections, and the calls under way."""
+
+import threading
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from app.core.crypto import Digester
+from app.core.writer import Writer
+from app.domain.billing.leases import start_lease
+from app.domain.channels.offers import OfferBook, Route
+from app.gateway.authentication import Keys
+from app.gateway.dialing import Target, parse_base_url
+from app.gateway.exchange import Timeouts
+from app.gateway.limits import BodyBudget, Slots
+from app.gateway.upstream import UpstreamPool, header_lines
+
+
+class Running(Protocol):
+    """A call that delivers: what the heartbeat stores of it, in case the process dies."""
+
+    @property
+    def call_id(self) -> int: ...
+    @property
+    def delivered_frames(self) -> int: ...
+    def local_input_tokens(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """Where and how a route's requests go: made once a channel."""
+
+    target: Target
+    prefix: str
+    headers: bytes
+
+
+@dataclass
+class Gateway:
+    """Built once a process, shared by its threads. `boot` holds the boot settings by name."""
+
+    boot: dict[str, Any]
+    engine: Engine
+    digester: Digester
+    writer: Writer
+    offers: OfferBook
+    keys: Keys
+    slots: Slots
+    pool: UpstreamPool
+    bodies: BodyBudget = field(default_factory=BodyBudget)
+    running: dict[int, Running] = field(default_factory=dict)
+    is_draining: bool = False
+    _wires: dict[tuple[int, str, str, bool], Wire] = field(default_factory=dict)
+    _lease_id: int | None = None
+    _lease_lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self.drains = threading.BoundedSemaphore(self.boot["DRAIN_STREAMS"])
+        connect_s, idle_s = self.boot["UPSTREAM_CONNECT_S"], self.boot["UPSTREAM_IDLE_S"]
+        total_s = self.boot["UPSTREAM_TOTAL_S"]
+        self.timeouts = {
+            is_streamed: Timeouts(connect_s, self.boot[name], idle_s, total_s)
+            for is_streamed, name in (
+                (True, "UPSTREAM_FIRST_CONTENT_STREAM_S"),
+                (False, "UPSTREAM_FIRST_CONTENT_WHOLE_S"),
+            )
+        }
+
+    @property
+    def lease_id(self) -> int:
+        """This process's lease, taken at its first call; the heartbeat renews it."""
+        if self._lease_id is None:
+            with self._lease_lock:
+                if self._lease_id is None:
+                    with Session(self.engine) as session:
+                        self._lease_id = start_lease(session)
+                        session.commit()
+        return self._lease_id
+
+    @property
+    def has_lease(self) -> bool:
+        return self._lease_id is not None
+
+    def wire(self, route: Route) -> Wire:
+        """The route's target, path prefix and header lines. `ValueError` for an unusable channel."""
+        key = (route.channel_id, route.base_url, route.api_key, route.allow_private)
+        found = self._wires.get(key)
+        if found is None:
+            target, prefix = parse_base_url(route.base_url, allow_private=route.allow_private)
+            headers = header_lines(
+                [
+                    (b"Authorization", b"Bearer " + route.api_key.encode()),
+                    (b"Content-Type", b"application/json"),
+                    (b"Accept", b"application/json, text/event-stream"),
+                    (b"User-Agent", b"FlowHubLLM"),
+                ]
+            )
+            found = self._wires[key] = Wire(target, prefix, headers)
+        return found

@@ -1,0 +1,70 @@
+"""The request to a provider: the client's bytes with the few edits that a route asks for."""
+
+import json
+
+import orjson
+
+from app.core.crypto import Digester
+from app.domain.billing.bound import output_limit_to_send
+from app.domain.billing.bound_facts import BoundFacts, bound_facts
+from app.domain.channels.models import StreamUsage
+from app.domain.channels.offers import Offer, Route
+from app.gateway.call import Call
+from app.gateway.envelope import Envelope
+
+_SALTED = ("user", "prompt_cache_key")
+
+
+def facts_of(offer: Offer, route: Route) -> BoundFacts:
+    """What bounds the cost of a model on one channel."""
+    return bound_facts(
+        max_input_tokens=offer.max_input_tokens,
+        max_output_tokens=offer.max_output_tokens,
+        max_tokens_per_input_image=offer.max_tokens_per_input_image,
+        max_tokens_per_output_image=offer.max_tokens_per_output_image,
+        is_reasoning="reasoning" in offer.abilities,
+        output_limit_includes_reasoning=route.limit_includes_reasoning,
+        enforces_output_maximum=route.enforces_limit,
+    )
+
+
+def body_for(call: Call, route: Route, *, digester: Digester, asks_usage: bool) -> bytes:
+    """The body to send by this route; the very same bytes where nothing must change."""
+    envelope = call.envelope
+    replace: dict[str, bytes] = {}
+    if route.upstream_name != envelope.model_name:
+        replace["model"] = json.dumps(route.upstream_name).encode()
+    if asks_usage:
+        replace["stream_options"] = _with_usage(envelope)
+    limit = output_limit_to_send(call.bound.chosen_output_limit, facts_of(call.offer, route))
+    if limit is not None:
+        replace[route.limit_field.value] = str(limit).encode()
+    for member in _SALTED:
+        value = envelope.document.get(member)
+        if isinstance(value, str):
+            replace[member] = _salted(call.caller.user_id, member, value, digester)
+    if route.knows_service_tier and envelope.document.get("service_tier") in (None, "auto"):
+        replace["service_tier"] = b'"default"'
+    if route.knows_safety_identifier:
+        replace["safety_identifier"] = _salted(call.caller.user_id, "safety", "", digester)
+    if envelope.wants_base64 and not route.base64_embeddings:
+        replace["encoding_format"] = b'"float"'
+    return envelope.document.edited(replace)
+
+
+def asks_for_usage(envelope: Envelope, route: Route) -> bool:
+    """Whether we must inject ``include_usage``: a stream, a channel to be asked, not asked yet."""
+    return (
+        envelope.is_streamed and route.stream_usage is StreamUsage.ASK and not envelope.wants_usage
+    )
+
+
+def _with_usage(envelope: Envelope) -> bytes:
+    options = envelope.document.get("stream_options")
+    return orjson.dumps({**options, "include_usage": True} if options else {"include_usage": True})
+
+
+def _salted(user_id: int, member: str, value: str, digester: Digester) -> bytes:
+    """A stand-in that is the same for one user and value, and tells a provider nothing."""
+    text = value.encode("utf-8", "surrogatepass").hex()
+    return f'"{digester.digest("at-provider", f"{user_id}:{member}:{text}")[:32]}"'.encode()

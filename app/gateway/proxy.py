@@ -1,0 +1,123 @@
+"""The story of a call to ``/v1``, from the key to the settlement. Written without a framework."""
+
+import random
+from collections.abc import Sequence
+
+from app.core.errors import AppError
+from app.domain.alerts.kinds import AlertKind
+from app.domain.channels.offers import Route
+from app.domain.channels.ordering import order_routes
+from app.gateway import settlement
+from app.gateway.answer import Answer, names_other_model
+from app.gateway.authentication import Caller
+from app.gateway.call import Call
+from app.gateway.charge import Delivered, charge
+from app.gateway.envelope import Envelope, read_envelope
+from app.gateway.errors import ServerBusy
+from app.gateway.gateway import Gateway
+from app.gateway.inbound import Inbound, Reply, json_reply
+from app.gateway.limits import Places
+from app.gateway.opening import AttemptFailed, OpenedStream, OpenedWhole, open_upstream
+from app.gateway.protocols import Protocol
+from app.gateway.relaying import StreamBody
+from app.gateway.replies import error_reply, receipt_headers, stream_headers
+from app.gateway.reserving import reserve
+from app.gateway.selection import able_routes, find_offer
+
+
+def handle(gateway: Gateway, protocol: Protocol, inbound: Inbound) -> Reply:
+    """Serve one call, or say in OpenAI's dialect why not."""
+    try:
+        caller = gateway.keys.authenticate(inbound)
+        places = _admit(gateway, caller)
+        try:
+            reply = _serve(gateway, protocol, inbound, caller, places)
+        except BaseException:
+            places.release()
+            raise
+    except AttemptFailed as failed:
+        return error_reply(failed.error, inbound, is_spent=True)
+    except AppError as error:
+        return error_reply(error, inbound)
+    if isinstance(reply.body, bytes):
+        places.release()  # a stream gives them back at its own end
+    return reply
+
+
+def _serve(
+    gateway: Gateway, protocol: Protocol, inbound: Inbound, caller: Caller, places: Places
+) -> Reply:
+    envelope = _receive(gateway, protocol, inbound, places)
+    offer, price = find_offer(gateway.offers, envelope, caller)
+    routes = able_routes(offer, envelope)
+    call = reserve(
+        gateway, inbound, caller, envelope=envelope, offer=offer, price=price, routes=routes
+    )
+    opened = _ask(gateway, call, order_routes(routes, random=random.random))
+    if isinstance(opened, OpenedStream):
+        stream = StreamBody(gateway, call, opened, places)
+        return Reply(200, stream_headers(inbound), stream)
+    return _deliver(gateway, call, opened)
+
+
+def _admit(gateway: Gateway, caller: Caller) -> Places:
+    """What needs no body. Raises `ServerBusy`: at once, never queued."""
+    if gateway.is_draining:
+        raise ServerBusy(retry_after_s=5)
+    return Places(gateway.slots.take(caller), gateway.bodies)
+
+
+def _receive(gateway: Gateway, protocol: Protocol, inbound: Inbound, places: Places) -> Envelope:
+    """Read and judge the body; its size counts against the process's budget until the end."""
+    limit_bytes = gateway.boot["MAX_BODY_BYTES"]
+    places.hold_body(inbound.stated_body_bytes(limit_bytes))
+    return read_envelope(protocol, inbound.read_json_body(limit_bytes))
+
+
+def _ask(gateway: Gateway, call: Call, routes: Sequence[Route]) -> OpenedWhole | OpenedStream:
+    """Open the upstream; where every attempt failed, the hold goes back before the error goes out."""
+    try:
+        return open_upstream(gateway, call, routes)
+    except AttemptFailed as failed:
+        settlement.void(gateway, call, status=failed.error.status, reason=failed.error.reason)
+        raise
+    except BaseException:
+        settlement.void(gateway, call, status=500, reason="internal_error")
+        raise
+
+
+def _deliver(gateway: Gateway, call: Call, opened: OpenedWhole) -> Reply:
+    """Charge a whole answer, then give it out with its receipt."""
+    answer = opened.answer
+    _warn_of_other_model(gateway, call, answer)
+    made = answer.document.get(call.protocol.list_member)
+    bill = charge(
+        call,
+        reported=answer.usage,
+        delivered=Delivered(
+            has_content=answer.has_content,
+            read_text=answer.delivered_text,
+            pictures=len(made) if call.protocol.list_member == "data" and made else 0,
+        ),
+    )
+    settled = settlement.post(gateway, call, bill, provider_facts=dict(answer.provider_facts))
+    return json_reply(
+        200,
+        opened.body,
+        request_id=call.inbound.request_id,
+        headers=receipt_headers(settled, call.caller.scope),
+    )
+
+
+def _warn_of_other_model(gateway: Gateway, call: Call, answer: Answer) -> None:
+    route = call.route
+    if route is None or answer.model is None:
+        return
+    if names_other_model(route.upstream_name, answer.model):
+        settlement.alarm(
+            gateway,
+            AlertKind.IMPLAUSIBLE_USAGE,
+            f"{route.channel_name}/{call.offer.name}",
+            f"{call.inbound.request_id}: asked for {route.upstream_name}, "
+            f"the answer names {answer.model[:80]}.",
+        )

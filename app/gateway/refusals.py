@@ -1,0 +1,147 @@
+"""Parameters that are refused before anything is held, one frozen row each.
+
+*Unpriced*: what changes price, tier, model, route, address or key, or runs tools at the provider.
+*Stateful*: state at the provider would be shared by all customers of one provider account.
+Everything else, parameters not invented yet included, passes byte for byte.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from app.core.json_document import Document
+from app.core.strict_json import has_duplicates, has_lone_surrogate
+from app.gateway.errors import InvalidParameter, StatefulNotSupported, UnsupportedParameter
+from app.gateway.protocols import Protocol
+
+Refuses = Callable[[Any], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A top-level member and the values of it that are refused (null never is)."""
+
+    member: str
+    error: type[UnsupportedParameter] | type[StatefulNotSupported]
+    refuses: Refuses
+    advice: str
+
+
+def _present(value: Any) -> bool:
+    return value is not False
+
+
+def _above_default(value: Any) -> bool:
+    return value not in ("auto", "default")
+
+
+def _names_audio(value: Any) -> bool:
+    return not isinstance(value, list) or any(item != "text" for item in value)
+
+
+def _runs_at_provider(value: Any) -> bool:
+    return isinstance(value, list) and any(
+        not isinstance(tool, dict) or tool.get("type", "function") not in ("function", "custom")
+        for tool in value
+    )
+
+
+_UNPRICED = "Leave it out: it would change what is billed or who answers."
+
+REFUSED: tuple[Refused, ...] = (
+    *(
+        Refused(member, UnsupportedParameter, _present, _UNPRICED)
+        for member in (
+            "models", "route", "provider", "plugins", "preset", "fallbacks", "speed",
+            "inference_geo", "mcp_servers", "web_search_options", "enable_search", "audio",
+            "api_base", "base_url", "api_key", "user_config", "container", "transforms",
+        )
+    ),
+    Refused(
+        "service_tier", UnsupportedParameter, _above_default, "Only auto and default are sold here."
+    ),
+    Refused("modalities", UnsupportedParameter, _names_audio, "Only text answers are sold here."),
+    Refused(
+        "tools",
+        UnsupportedParameter,
+        _runs_at_provider,
+        "Only tools of type function and custom are supported: they run at your side.",
+    ),
+    *(
+        Refused(
+            member,
+            StatefulNotSupported,
+            _present,
+            "State kept at the provider is not supported: send everything with the request.",
+        )
+        for member in (
+            "previous_response_id", "conversation", "store", "cached_content", "file_id",
+            "file_ids", "vector_store_ids", "session_id",
+        )
+    ),
+)  # fmt: skip
+
+# In chat a stored prompt and background mode mean state; in images they are text and a colour.
+REFUSED_IN_CHAT: tuple[Refused, ...] = tuple(
+    Refused(
+        member,
+        StatefulNotSupported,
+        _present,
+        "State kept at the provider is not supported: send everything with the request.",
+    )
+    for member in ("prompt", "background")
+)
+
+# Members in which a later duplicate could say something else than what was judged.
+_JUDGED_INSIDE = ("stream_options", "tools", "messages", "input", "modalities")
+_STATE_IN_PARTS = ("file_id", "cached_content", "cachedContent")
+
+
+def refuse(protocol: Protocol, document: Document) -> None:
+    """Raise for the first member that may not pass. Raises `InvalidParameter` where a name or a
+    duplicate could be read differently by a provider than by us."""
+    _refuse_look_alikes(protocol, document)
+    rows = REFUSED + REFUSED_IN_CHAT if protocol.name == "chat" else REFUSED
+    for row in rows:
+        if row.member in document:
+            value = document.get(row.member)
+            if value is not None and row.refuses(value):
+                raise row.error(f"{row.member} is not supported. {row.advice}", field=row.member)
+    for member in _JUDGED_INSIDE:
+        if member in document and has_duplicates(document, member):
+            raise InvalidParameter(f"{member} names a member twice.", field=member)
+    for part in _parts(document.get("messages")):
+        if any(name in part or name in _inner(part) for name in _STATE_IN_PARTS):
+            raise StatefulNotSupported(
+                "Files kept at the provider are not supported: inline the content.",
+                field="messages",
+            )
+
+
+def _refuse_look_alikes(protocol: Protocol, document: Document) -> None:
+    for name in document.names:
+        folded = name.casefold()
+        if name != folded and folded in _guarded(protocol) and name not in protocol.known:
+            raise InvalidParameter(f"Write {folded} in lower case.", field=name)
+        if has_lone_surrogate(name):
+            raise InvalidParameter("A member's name is not valid Unicode.")
+
+
+def _guarded(protocol: Protocol) -> frozenset[str]:
+    return protocol.known | _REFUSED_NAMES
+
+
+_REFUSED_NAMES = frozenset(row.member for row in REFUSED + REFUSED_IN_CHAT)
+
+
+def _parts(messages: Any) -> Iterator[dict[str, Any]]:
+    for message in messages if isinstance(messages, list) else ():
+        content = message.get("content") if isinstance(message, dict) else None
+        for part in content if isinstance(content, list) else ():
+            if isinstance(part, dict):
+                yield part
+
+
+def _inner(part: dict[str, Any]) -> tuple[str, ...]:
+    """The names inside of a part's own objects, as of ``{"type": "file", "file": {…}}``."""
+    return tuple(name for value in part.values() if isinstance(value, dict) for name in value)

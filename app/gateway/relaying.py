@@ -1,0 +1,192 @@
+"""A stream on its way to the client, and its settlement however it ends.
+
+The server iterates a `StreamBody` and closes it. The end of the answer is not sent before the
+settlement is committed, so an answer delivered whole is charged even if the process dies then.
+"""
+
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+
+from app.core.errors import AppError
+from app.core.money import format_usd
+from app.gateway import settlement
+from app.gateway.call import Call
+from app.gateway.charge import Charge, Delivered, charge, estimate
+from app.gateway.errors import ProviderFailed, ProviderTimeout, error_object
+from app.gateway.gateway import Gateway
+from app.gateway.limits import Places
+from app.gateway.opening import OpenedStream
+from app.gateway.stream import Relay
+from app.gateway.upstream_errors import (
+    FirstContentTimeout,
+    IdleTimeout,
+    TotalTimeout,
+    UpstreamError,
+)
+from app.gateway.usage import Verdict
+
+log = logging.getLogger(__name__)
+
+LINGER_S = 0.05
+_LATE = (FirstContentTimeout, IdleTimeout, TotalTimeout)
+
+
+class StreamBody:
+    """What the server sends. `close` before the end means that the client left."""
+
+    def __init__(self, gateway: Gateway, call: Call, opened: OpenedStream, places: Places) -> None:
+        self._gateway = gateway
+        self._call = call
+        self._opened = opened
+        self._relay: Relay = opened.relay
+        self._places = places
+        self._is_settled = False
+        gateway.running[call.call_id] = self
+        # Primed, so that closing it before the first frame was asked for runs its ending too.
+        self._frames = self._run()
+        next(self._frames)
+
+    @property
+    def call_id(self) -> int:
+        return self._call.call_id
+
+    @property
+    def delivered_frames(self) -> int:
+        return self._relay.meter.content_frames
+
+    def local_input_tokens(self) -> int:
+        return self._call.local_input_tokens
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._frames
+
+    def close(self) -> None:
+        self._frames.close()  # type: ignore[attr-defined]
+
+    def _run(self) -> Iterator[bytes]:
+        try:
+            yield b""
+            if self._opened.first:
+                yield self._opened.first
+            yield from self._passed_on()
+            ending = self._ending(None)
+            yield ending
+            self._opened.exchange.linger(LINGER_S)
+        except GeneratorExit:
+            if not self._is_settled:
+                self._client_left()
+        except UpstreamError as error:
+            yield self._ending(error)
+        finally:
+            self._release()
+
+    def _passed_on(self) -> Iterator[bytes]:
+        """What the client gets while the provider speaks; ends when only the settlement is left."""
+        relay = self._relay
+        while not (relay.is_at_end or relay.may_settle):
+            piece = next(self._opened.pieces, None)
+            passed = relay.end() if piece is None else relay.feed(piece)
+            if passed:
+                yield passed
+            if piece is None:
+                return
+
+    def _ending(self, broken: UpstreamError | None) -> bytes:
+        """Settle, then say how it ended: usage and [DONE], or the error event."""
+        relay = self._relay
+        if relay.failure is None and relay.meter.is_whole:
+            bill = self._settle_whole()
+            return relay.finish(
+                cost_usd=format_usd(bill.cost_nanos), own_usage=_own_usage(relay, bill)
+            )
+        self._settle_broken(broken)
+        error = ProviderTimeout() if isinstance(broken, _LATE) else ProviderFailed()
+        return relay.fail(orjson.dumps(self._shown(error)))
+
+    def _shown(self, error: AppError) -> dict[str, Any]:
+        shown = error_object(error)
+        if self._relay.meter.has_content:
+            shown["message"] = "The answer broke off. What was delivered is charged as estimated."
+        return shown
+
+    def _settle_whole(self, reason: str | None = None) -> Charge:
+        bill = charge(self._call, reported=self._relay.meter.usage, delivered=self._delivered())
+        self._post(bill, reason=reason)
+        return bill
+
+    def _settle_broken(self, broken: UpstreamError | None) -> None:
+        """After content: what was delivered, estimated. Without content: nothing."""
+        reason = _reason(self._relay, broken)
+        if self._relay.meter.has_content:
+            self._post(estimate(self._call, self._delivered()), reason=reason)
+        else:
+            self._is_settled = True
+            settlement.void(self._gateway, self._call, status=200, reason=reason)
+
+    def _post(self, bill: Charge, *, reason: str | None) -> None:
+        self._is_settled = True
+        settlement.post(
+            self._gateway,
+            self._call,
+            bill,
+            reason=reason,
+            provider_facts=self._relay.provider_facts,
+        )
+
+    def _delivered(self) -> Delivered:
+        meter = self._relay.meter
+        return Delivered(
+            has_content=meter.has_content,
+            read_text=meter.delivered_text,
+            uncounted_frames=meter.frames_not_kept,
+        )
+
+    def _client_left(self) -> None:
+        """Read on to learn the real usage, where there is a place and it costs us anyway."""
+        relay, route = self._relay, self._call.route
+        assert route is not None
+        if relay.meter.is_whole or not route.cancel_stops_billing:
+            self._drain()
+        if relay.failure is None and relay.meter.is_whole:
+            self._settle_whole(reason="client_left")
+        elif relay.meter.has_content or relay.has_data:
+            self._post(estimate(self._call, self._delivered()), reason="client_left")
+
+    def _drain(self) -> None:
+        if not self._gateway.drains.acquire(blocking=False):
+            return
+        try:
+            for _ in self._passed_on():
+                pass
+        except UpstreamError:
+            log.info("a drained stream broke", extra={"call": self._call.inbound.request_id})
+        finally:
+            self._gateway.drains.release()
+
+    def _release(self) -> None:
+        self._opened.exchange.close()
+        self._gateway.running.pop(self._call.call_id, None)
+        self._places.release()
+        if not self._is_settled:
+            # Only a fault of our own gets here: the hold goes back, the sweeper need not wait.
+            settlement.void(self._gateway, self._call, status=500, reason="internal_error")
+
+
+def _own_usage(relay: Relay, bill: Charge) -> dict[str, Any] | None:
+    """Usage as billed, where the provider's was missing or not believed."""
+    if relay.meter.usage is not None and bill.verdict is Verdict.PLAUSIBLE:
+        return None
+    return {
+        "prompt_tokens": bill.prompt_tokens,
+        "completion_tokens": bill.completion_tokens,
+        "total_tokens": bill.prompt_tokens + bill.completion_tokens,
+    }
+
+
+def _reason(relay: Relay, broken: UpstreamError | None) -> str:
+    if broken is not None:
+        return "upstream_timeout" if isinstance(broken, _LATE) else "upstream_broken"
+    return "upstream_truncated" if relay.failure is None else str(relay.failure.kind)

@@ -1,0 +1,128 @@
+"""From an admitted request to a committed hold, or to a 402 that says what would be affordable."""
+
+from app.core import clock
+from app.core.errors import AppError, PaymentRequired
+from app.core.money import ceil_div, format_usd
+from app.domain.accounts.models import KeyScope
+from app.domain.billing.bound import Hold as Bound
+from app.domain.billing.bound import Refusal as BeyondMeans
+from app.domain.billing.bound import choose_hold
+from app.domain.billing.bound_facts import BoundFacts, dearest_facts
+from app.domain.billing.errors import InsufficientBalance, KeyCapReached, TooManyRunning
+from app.domain.billing.reserve import Reserve
+from app.domain.billing.tokens import count_request
+from app.domain.billing.values import Hold, HoldChoice, Refusal, Unaffordable
+from app.domain.channels.offers import Offer, Price, Route
+from app.gateway.authentication import Caller
+from app.gateway.call import Call
+from app.gateway.envelope import Envelope
+from app.gateway.gateway import Gateway
+from app.gateway.inbound import Inbound
+from app.gateway.outgoing import facts_of
+
+# A local count is an estimate: the bound made from it leaves this much room, in tenths.
+TOKENISED_TENTHS = 13
+ATTEMPTS_AND_DRAIN = 4
+
+
+class _Decision:
+    """Decides a hold under the wallet's lock, and remembers the bound that it decided by."""
+
+    def __init__(self, price: Price, facts: BoundFacts, envelope: Envelope) -> None:
+        self._price = price
+        self._facts = facts
+        self._shape = envelope.shape
+        self.text_tokens: int | None = None
+        self.bound: Bound | None = None
+
+    def __call__(self, available_nanos: int) -> HoldChoice | Unaffordable:
+        count = None if self.text_tokens is None else (lambda: self.text_tokens or 0)
+        chosen = choose_hold(
+            self._price.sheet,
+            facts=self._facts,
+            shape=self._shape,
+            available_nanos=available_nanos,
+            count_text_tokens=count,
+        )
+        if isinstance(chosen, BeyondMeans):
+            return Unaffordable(chosen.needed_nanos, chosen.affordable_output_limit)
+        self.bound = chosen
+        return HoldChoice(chosen.amount_nanos, chosen.chosen_output_limit)
+
+
+def reserve(
+    gateway: Gateway,
+    inbound: Inbound,
+    caller: Caller,
+    *,
+    envelope: Envelope,
+    offer: Offer,
+    price: Price,
+    routes: tuple[Route, ...],
+) -> Call:
+    """Hold the dearest bound over the candidates; returns after the commit.
+
+    Raises `InsufficientBalance`, `KeyCapReached`, `TooManyRunning`. The text is tokenised only
+    where a token a byte is not affordable, and never under the wallet's lock.
+    """
+    facts = dearest_facts(facts_of(offer, route) for route in routes)
+    decision = _Decision(price, facts, envelope)
+    write = _write(gateway, inbound, caller, envelope, offer, price, decision)
+    verdict: Hold | Refusal = gateway.writer.submit(write)
+    if isinstance(verdict, Refusal) and verdict.reason != "concurrency":
+        members = {name: envelope.document.get(name) for name in envelope.document.names}
+        decision.text_tokens = ceil_div(count_request(members) * TOKENISED_TENTHS, 10)
+        verdict = gateway.writer.submit(write)
+    if isinstance(verdict, Refusal):
+        raise _refused(verdict, caller)
+    assert decision.bound is not None
+    return Call(inbound, caller, envelope, offer, price, decision.bound, verdict)
+
+
+def _write(
+    gateway: Gateway,
+    inbound: Inbound,
+    caller: Caller,
+    envelope: Envelope,
+    offer: Offer,
+    price: Price,
+    decision: _Decision,
+) -> Reserve:
+    at_ms = clock.now_ms()
+    return Reserve(
+        call_id=inbound.call_id,
+        user_id=caller.user_id,
+        key_id=caller.key_id,
+        scope=caller.scope,
+        cap_id=caller.cap_id,
+        model_id=offer.model_id,
+        price_version_id=price.version_id,
+        lease_id=gateway.lease_id,
+        at_ms=at_ms,
+        deadline_ms=at_ms + int(gateway.boot["UPSTREAM_TOTAL_S"] * 1000) * ATTEMPTS_AND_DRAIN,
+        protocol=envelope.protocol.name,
+        is_streamed=envelope.is_streamed,
+        client_request_id=inbound.client_request_id,
+        decide=decision,
+    )
+
+
+def _refused(refusal: Refusal, caller: Caller) -> AppError:
+    if refusal.reason == "concurrency":
+        return TooManyRunning(retry_after_s=1)
+    kind: type[PaymentRequired] = KeyCapReached if refusal.reason == "cap" else InsufficientBalance
+    needed, available = format_usd(refusal.needed_nanos), format_usd(refusal.available_nanos)
+    facts = {
+        "needed_usd": needed,
+        "available_usd": available,
+        "held_usd": format_usd(refusal.held_nanos),
+    }
+    text = f"This request may cost up to ${needed}; this key may spend ${available} now"
+    if refusal.held_nanos:
+        text += f" (${facts['held_usd']} is held by running requests)"
+    if refusal.affordable_output_limit:
+        facts["affordable_max_tokens"] = refusal.affordable_output_limit
+        text += f". An output limit of up to {refusal.affordable_output_limit} is affordable"
+    if caller.scope is KeyScope.TRIAL:
+        text += ". This is a trial key: claim the account at /claim to use it in full"
+    return kind(f"{text}.", facts=facts)

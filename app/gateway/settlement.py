@@ -1,0 +1,105 @@
+"""The end of a call: exactly one post or void, and the alarms that its bill deserves."""
+
+import logging
+from typing import Any
+
+import orjson
+
+from app.core import clock
+from app.domain.alerts.kinds import AlertKind
+from app.domain.alerts.raising import alert_write
+from app.domain.billing.settle import CallRecord, Post, Settled, Void
+from app.gateway.call import Call
+from app.gateway.charge import Charge, upstream_cost
+from app.gateway.gateway import Gateway
+from app.gateway.usage import Verdict
+
+log = logging.getLogger(__name__)
+
+
+def post(
+    gateway: Gateway,
+    call: Call,
+    bill: Charge,
+    *,
+    status: int = 200,
+    reason: str | None = None,
+    provider_facts: dict[str, Any] | None = None,
+) -> Settled:
+    """Charge the call; returns after the commit."""
+    at_ms = clock.now_ms()
+    route = call.route
+    assert route is not None
+    cost_version_id, cost_nanos = upstream_cost(route, bill.units, at_ms=at_ms)
+    record = CallRecord(
+        status=status,
+        reason=reason,
+        channel_id=route.channel_id,
+        cost_version_id=cost_version_id,
+        is_estimated=bill.is_estimated,
+        units=bill.units_json(),
+        upstream_cost_nanos=cost_nanos,
+        first_content_ms=call.first_content_ms,
+        duration_ms=call.elapsed_ms,
+        attempts=call.attempts_json(),
+        reported=_reported(bill, provider_facts),
+    )
+    settled: Settled = gateway.writer.submit(Post(call.hold, bill.cost_nanos, at_ms, record))
+    _alarm(gateway, call, bill, settled)
+    return settled
+
+
+def void(gateway: Gateway, call: Call, *, status: int, reason: str) -> Settled:
+    """Return the hold; returns after the commit."""
+    record = CallRecord(
+        status=status,
+        reason=reason,
+        channel_id=None if call.route is None else call.route.channel_id,
+        duration_ms=call.elapsed_ms,
+        attempts=call.attempts_json(),
+    )
+    settled: Settled = gateway.writer.submit(Void(call.hold, clock.now_ms(), record))
+    return settled
+
+
+def alarm(gateway: Gateway, kind: AlertKind, subject: str, message: str) -> None:
+    """Raise an alert without letting its failure hurt the call."""
+    log.warning(message, extra={"alert": kind.value, "subject": subject})
+    gateway.writer.submit(alert_write(kind=kind, subject=subject, message=message))
+
+
+def _alarm(gateway: Gateway, call: Call, bill: Charge, settled: Settled) -> None:
+    if settled.written_off_nanos:
+        alarm(
+            gateway,
+            AlertKind.WRITE_OFF,
+            call.offer.name,
+            f"{call.inbound.request_id} cost more than was held and available.",
+        )
+    if bill.verdict not in (None, Verdict.PLAUSIBLE):
+        assert call.route is not None
+        alarm(
+            gateway,
+            AlertKind.IMPLAUSIBLE_USAGE,
+            f"{call.route.channel_name}/{call.offer.name}",
+            f"{call.inbound.request_id}: reported usage was not believed ({bill.verdict}).",
+        )
+
+
+def _reported(bill: Charge, provider_facts: dict[str, Any] | None) -> str | None:
+    """What the provider said, where the units do not already say it all."""
+    kept: dict[str, Any] = {}
+    if bill.reported is not None and bill.verdict is not Verdict.PLAUSIBLE:
+        kept["usage"] = bill.reported
+    if provider_facts:
+        kept["facts"] = provider_facts
+    return _short_json(kept) if kept else None
+
+
+def _short_json(value: dict[str, Any]) -> str:
+    """At most 4 KiB: a provider must not fill our books."""
+    try:
+        text = orjson.dumps(value).decode()
+    except orjson.JSONEncodeError:
+        return '{"unreadable":true}'
+    return text if len(text) <= 4096 else '{"too_large":true}'
