@@ -1,0 +1,141 @@
+"""Fixtures of the whole suite: an app on a fresh, migrated database; a clock that stands still.
+
+Tests marked for a tool that is missing are skipped and listed at the end with the line that
+installs it; with ``CI=true`` such a skip is a failure.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import flask_migrate
+import pytest
+from cryptography.fernet import Fernet
+from flask import Flask
+from sqlalchemy import create_engine, text
+from sqlalchemy.orm import Session
+
+import config
+from app import create_app
+from app.core import clock
+from app.core.database import db
+from tests.postgresql_server import INSTALL_HINT, find_programs, running_postgresql
+
+NOW_S = 1_795_500_000.0  # 2026-11-24, about the date of the starting catalogue
+
+TOOLS = {
+    "postgresql": (lambda: find_programs() is not None, INSTALL_HINT),
+    "browser": (lambda: shutil.which("chromium") is not None, "apt-get install -y chromium"),
+    "node": (lambda: shutil.which("node") is not None, "apt-get install -y nodejs npm"),
+}
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for name, (is_there, hint) in TOOLS.items():
+        if item.get_closest_marker(name) and not is_there():
+            if os.environ.get("CI") == "true":
+                pytest.fail(f"needs {name}: {hint}", pytrace=False)
+            pytest.skip(f"needs {name}: {hint}")
+
+
+def boot_settings(folder: Path, **changes: Any) -> dict[str, Any]:
+    """Boot settings of a test instance in `folder`; nothing of the outer environment counts."""
+    environ = {
+        "INSTANCE_DIR": str(folder),
+        "SECRET_KEY": "s" * 40,
+        "DIGEST_KEY": "d" * 40,
+        "SEALING_KEYS": Fernet.generate_key().decode(),
+        "SQLITE_SYNCHRONOUS": "NORMAL",
+        "LOG_LEVEL": "WARNING",
+        **{name: str(value) for name, value in changes.items()},
+    }
+    return config.load(environ) | {"TESTING": True}
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated SQLite file, to be copied: migrations run once a session."""
+    folder = tmp_path_factory.mktemp("template")
+    app = create_app(boot_settings(folder))
+    with app.app_context():
+        flask_migrate.upgrade()
+        db.engine.dispose()
+    return folder / "flowhub.db"
+
+
+@pytest.fixture(scope="session")
+def postgresql_url() -> Iterator[str]:
+    with running_postgresql() as url:
+        yield url
+
+
+@pytest.fixture
+def sqlite_app(migrated_sqlite: Path, tmp_path: Path) -> Iterator[Flask]:
+    shutil.copy(migrated_sqlite, tmp_path / "flowhub.db")
+    yield from _living(create_app(boot_settings(tmp_path)))
+
+
+@pytest.fixture
+def postgresql_app(postgresql_url: str, tmp_path: Path) -> Iterator[Flask]:
+    """An app on a new database of the test server."""
+    name = f"test_{os.urandom(6).hex()}"
+    admin = create_engine(postgresql_url, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    url = postgresql_url.rsplit("/", 1)[0] + f"/{name}"
+    app = create_app(boot_settings(tmp_path, DATABASE_URL=url))
+    with app.app_context():
+        flask_migrate.upgrade()
+    yield from _living(app)
+    with admin.connect() as connection:
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    admin.dispose()
+
+
+@pytest.fixture
+def app(sqlite_app: Flask) -> Flask:
+    return sqlite_app
+
+
+@pytest.fixture(
+    params=["sqlite", pytest.param("postgresql", marks=[pytest.mark.postgresql, pytest.mark.slow])]
+)
+def any_app(request: pytest.FixtureRequest) -> Flask:
+    """The app on each of the two databases: for whatever depends on locks or SQL."""
+    app: Flask = request.getfixturevalue(f"{request.param}_app")
+    return app
+
+
+def _living(app: Flask) -> Iterator[Flask]:
+    yield app
+    with app.app_context():
+        db.session.remove()
+        db.engine.dispose()
+
+
+@pytest.fixture
+def session(app: Flask) -> Iterator[Session]:
+    """A session of its own beside the app's, for rules and for looking."""
+    with app.app_context():
+        engine = db.engine
+    with Session(engine) as session:
+        yield session
+
+
+@pytest.fixture
+def frozen_time() -> Iterator["FrozenTime"]:
+    frozen = FrozenTime(NOW_S)
+    with clock.use_source(lambda: frozen.now_s):
+        yield frozen
+
+
+class FrozenTime:
+    """A wall clock that moves only when told."""
+
+    def __init__(self, now_s: float) -> None:
+        self.now_s = now_s
+
+    def advance(self, seconds: float) -> None:
+        self.now_s += seconds
