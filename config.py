@@ -155,6 +155,7 @@ BOOT_SETTINGS: tuple[BootSetting, ...] = (
         secret=True,
     ),
     BootSetting("MAIL_FROM", str, "FlowHubLLM <no-reply@localhost>", "sender of mails"),
+    BootSetting("OPERATOR_EMAIL", str, "", "where alerts are mailed; empty: they are only listed"),
     BootSetting("LOG_LEVEL", str, "INFO", "least level of the log lines on standard error"),
 )
 

@@ -91,8 +91,19 @@ def choose_language(*, chosen: str | None, accept_language: str | None, default:
     """
     if chosen is not None and chosen in _BY_TAG:
         return chosen
-    wishes = parse_accept_header(accept_language, LanguageAccept)
-    return wishes.best_match(list(_BY_TAG), default) or default
+    for wish, quality in parse_accept_header(accept_language, LanguageAccept):
+        if quality > 0 and (tag := _tag_for(wish)) is not None:
+            return tag
+    return default
+
+
+def _tag_for(wish: str) -> str | None:
+    """Our tag for a language tag of a browser: the same, else the same language elsewhere."""
+    folded = wish.lower().replace("_", "-")
+    exact = (tag for tag in _BY_TAG if tag.lower() == folded)
+    language = folded.partition("-")[0]
+    kindred = (tag for tag in _BY_TAG if tag.partition("-")[0] == language)
+    return next(exact, None) or next(kindred, None)
 
 
 @contextmanager

@@ -1,0 +1,82 @@
+"""`flask settings …`: read and change the business settings."""
+
+import json
+from typing import Any
+
+import click
+from flask.cli import AppGroup
+
+from app.core.database import db
+from app.core.errors import AppError
+from app.domain import settings
+from app.domain.settings.catalogue import SETTINGS
+
+settings_commands = AppGroup("settings", help="Business settings: in force within a second.")
+
+
+@settings_commands.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def list_settings(as_json: bool) -> None:
+    """Show every setting, its value and since when."""
+    stored = settings.stored_values(db.session())
+    rows = [
+        {
+            "name": spec.name,
+            "value": stored[spec.name].value if spec.name in stored else spec.read(spec.default),
+            "set_at": stored[spec.name].set_at.isoformat() if spec.name in stored else None,
+            "help": spec.help,
+        }
+        for spec in SETTINGS
+    ]
+    if as_json:
+        click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
+        return
+    for row in rows:
+        click.echo(f"{row['name']:<36} {_plain(row['value']):<24} {row['set_at'] or 'default'}")
+        click.echo(f"    {row['help']}")
+
+
+@settings_commands.command("set")
+@click.argument("name")
+@click.argument("value")
+@click.option("--reason", required=True, help="Why; it is kept with the value.")
+@click.option("--author", default="operator", show_default=True, help="Who; an email, or a role.")
+def set_setting(name: str, value: str, reason: str, author: str) -> None:
+    """Put VALUE in force for NAME."""
+    session = db.session()
+    try:
+        row = settings.set_value(session, name=name, text=value, author=author, reason=reason)
+    except AppError as error:
+        raise click.ClickException(error.message) from None
+    session.commit()
+    click.echo(f"{name} is {_plain(json.loads(row.value))} from now on.")
+
+
+@settings_commands.command("history")
+@click.argument("name")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def show_history(name: str, as_json: bool) -> None:
+    """Show every value NAME ever had, newest first."""
+    try:
+        versions = settings.history(db.session(), name)
+    except AppError as error:
+        raise click.ClickException(error.message) from None
+    rows = [
+        {
+            "value": json.loads(version.value),
+            "author": version.author,
+            "reason": version.reason,
+            "set_at": version.created_at.isoformat(),
+        }
+        for version in versions
+    ]
+    if as_json:
+        click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
+        return
+    for row in rows:
+        click.echo(f"{row['set_at']}  {_plain(row['value'])}  {row['author']}: {row['reason']}")
+
+
+def _plain(value: Any) -> str:
+    """A stored value on one line, text without quotes."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
