@@ -1,6 +1,6 @@
-"""Small factories: each adds what its caller asks for, flushes, and leaves the commit to the caller.
+"""Small factories: each adds what is asked for and flushes; the caller commits.
 
-``tests`` use them over a session of their own (the `session` fixture) or the app's.
+Tests use them over a session of their own (the `session` fixture) or the app's.
 """
 
 import itertools

@@ -15,7 +15,7 @@ from limits.strategies import SlidingWindowCounterRateLimiter
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """At most `amount` hits by `subject` (an IP, an id) in any `window_s`; `name` tells quotas apart."""
+    """At most `amount` hits by `subject` (an IP, an id) in any `window_s`; `name` says of what."""
 
     name: str
     subject: str
@@ -50,7 +50,7 @@ class RateLimiter:
         with self._opening:
             if self._opened is None:
                 storage = storage_from_string(self._storage_url)
-                self._opened = SlidingWindowCounterRateLimiter(storage)  # type: ignore[arg-type]
+                self._opened = SlidingWindowCounterRateLimiter(storage)
             return self._opened
 
     def _wait_s(

@@ -1,0 +1,149 @@
+"""`flask wallet …`: look into a wallet, and enter a credit by hand."""
+
+import json
+from typing import Any
+
+import click
+from flask.cli import AppGroup
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.core import ids
+from app.core.database import db, in_session
+from app.core.errors import AppError
+from app.core.money import format_usd, parse_usd
+from app.domain.accounts import users
+from app.domain.accounts.emails import normalise_email
+from app.domain.accounts.models import User
+from app.domain.audit import trail
+from app.domain.audit.actions import AuditAction
+from app.domain.billing import ledger
+from app.domain.billing.errors import NoWallet
+from app.domain.billing.ledger import Bucket, Movement
+from app.domain.billing.models import (
+    AccountKind,
+    Transfer,
+    TransferKind,
+    Wallet,
+    paid_account_id,
+    trial_account_id,
+)
+
+wallet_commands = AppGroup("wallet", help="Wallets: a trial bucket and a paid one for each user.")
+
+
+@wallet_commands.command("credit")
+@click.argument("email")
+@click.argument("amount")
+@click.option("--reason", required=True, help="Why; it is kept with the transfer.")
+@click.option("--actor", default="operator", show_default=True, help="Who; an email, or a role.")
+@click.option("--reference", help="Names the occasion: the same one credits once.")
+def credit_wallet(email: str, amount: str, reason: str, actor: str, reference: str | None) -> None:
+    """Add AMOUNT dollars, such as 0.2, to the paid bucket of EMAIL."""
+    session = db.session()
+    try:
+        user = users.by_email(session, normalise_email(email))
+        movement = Movement(
+            user_id=user.id,
+            bucket=Bucket.PAID,
+            amount_nanos=_amount_above_zero(amount),
+            counterpart=AccountKind.OPERATOR_CREDITS,
+            kind=TransferKind.OPERATOR_CREDIT,
+            reference=f"operator-credit:{reference or ids.mint()}",
+            actor=actor,
+            reason=reason,
+        )
+        is_new = ledger.credit(in_session(session), movement)
+    except AppError as error:
+        raise click.ClickException(error.message) from None
+    if not is_new:
+        _tell_replay(session, movement)
+        return
+    trail.record(
+        session,
+        actor=actor,
+        action=AuditAction.TRANSFER_ENTERED,
+        user_id=user.id,
+        details={"amount_nanos": movement.amount_nanos, "reference": movement.reference},
+    )
+    session.commit()
+    click.echo(f"${format_usd(movement.amount_nanos)} credited to {user.email}.")
+
+
+@wallet_commands.command("show")
+@click.argument("email")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--count", default=10, show_default=True, help="How many of the newest transfers.")
+def show_wallet(email: str, as_json: bool, count: int) -> None:
+    """Show both buckets of EMAIL, what is held, and the newest transfers outside of calls."""
+    session = db.session()
+    try:
+        user = users.by_email(session, normalise_email(email))
+        facts = _facts(session, user, count=count)
+    except AppError as error:
+        raise click.ClickException(error.message) from None
+    if as_json:
+        click.echo(json.dumps(facts, ensure_ascii=False, indent=2))
+        return
+    for bucket in Bucket:
+        money = facts[bucket.value]
+        click.echo(f"{bucket.value:<6} balance ${money['balance']}, held ${money['held']}")
+    for row in facts["transfers"]:
+        head = f"{row['at']}  {row['kind']:<16} {row['amount']:>16} {row['bucket']:<6}"
+        click.echo(f"{head} {row['actor']}: {row['reason']}")
+
+
+def _amount_above_zero(text: str) -> int:
+    amount_nanos = parse_usd(text)
+    if amount_nanos == 0:
+        raise click.BadParameter("must be above zero.", param_hint="AMOUNT")
+    return amount_nanos
+
+
+def _tell_replay(session: Session, movement: Movement) -> None:
+    """Say that the reference was used; fail where it was used for something else."""
+    earlier = session.scalars(
+        select(Transfer).where(Transfer.reference == movement.reference)
+    ).one()
+    if (earlier.user_id, earlier.amount_nanos) != (movement.user_id, movement.amount_nanos):
+        raise click.ClickException("This reference was used for another credit. Nothing changed.")
+    click.echo(f"Credited before, on {earlier.at.isoformat()}. Nothing changed.")
+
+
+def _facts(session: Session, user: User, *, count: int) -> dict[str, Any]:
+    wallet = session.get(Wallet, user.id)
+    if wallet is None:
+        raise NoWallet
+    transfers = session.scalars(
+        select(Transfer)
+        .where(Transfer.user_id == user.id, Transfer.reference.is_not(None))
+        .order_by(Transfer.id.desc())
+        .limit(count)
+    )
+    return {
+        "user_id": user.id,
+        "email": user.email,
+        "trial": _money(wallet.trial_balance_nanos, wallet.trial_held_nanos),
+        "paid": _money(wallet.paid_balance_nanos, wallet.paid_held_nanos),
+        "transfers": [_told(transfer, user.id) for transfer in transfers],
+    }
+
+
+def _money(balance_nanos: int, held_nanos: int) -> dict[str, str]:
+    return {"balance": format_usd(balance_nanos), "held": format_usd(held_nanos)}
+
+
+def _told(transfer: Transfer, user_id: int) -> dict[str, Any]:
+    """A transfer as its user sees it: out of a bucket is negative."""
+    own = {trial_account_id(user_id): Bucket.TRIAL, paid_account_id(user_id): Bucket.PAID}
+    is_credit = transfer.credit_account_id in own
+    bucket = own[transfer.credit_account_id if is_credit else transfer.debit_account_id]
+    return {
+        "at": transfer.at.isoformat(),
+        "kind": transfer.kind.value,
+        "bucket": bucket.value,
+        "amount": format_usd(transfer.amount_nanos if is_credit else -transfer.amount_nanos),
+        "actor": transfer.actor,
+        "reason": transfer.reason,
+        "reference": transfer.reference,
+    }

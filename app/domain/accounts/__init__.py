@@ -1,0 +1,1 @@
+"""Users and keys: issue, claim, approve, revoke."""

@@ -1,0 +1,89 @@
+"""Who is a partner: made by the operator, named by `inviter_id`."""
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.core import clock
+from app.domain.accounts.models import User
+from app.domain.audit import AuditAction, record
+from app.domain.partners.errors import AlreadyPartner, InviterNotAccepted, PartnerNotFound
+from app.domain.partners.models import Partner
+
+CHANGEABLE = frozenset({"is_active", "require_signature", "daily_trial_budget_nanos"})
+
+
+def make_partner(
+    session: Session, *, user: User, name: str | None, language: str | None, actor: str
+) -> Partner:
+    """Let a user invite. The name is the operator's own wording, so mails may quote it.
+
+    Raises AlreadyPartner.
+    """
+    if session.get(Partner, user.id) is not None:
+        raise AlreadyPartner
+    partner = Partner(
+        user_id=user.id,
+        name=name,
+        is_name_approved=name is not None,
+        is_active=True,
+        require_signature=False,
+        language=language,
+        created_at=clock.now(),
+    )
+    session.add(partner)
+    session.flush()
+    record(
+        session,
+        actor=actor,
+        action=AuditAction.PARTNER_MADE,
+        user_id=user.id,
+        details={"name": name},
+    )
+    return partner
+
+
+def get(session: Session, partner_id: int) -> Partner:
+    """Raises PartnerNotFound."""
+    partner = session.get(Partner, partner_id)
+    if partner is None:
+        raise PartnerNotFound
+    return partner
+
+
+def change(
+    session: Session, *, partner_id: int, actor: str, **columns: bool | int | None
+) -> Partner:
+    """Set `is_active`, `require_signature` or `daily_trial_budget_nanos` (None: the setting's).
+
+    Raises PartnerNotFound.
+    """
+    assert columns.keys() <= CHANGEABLE, columns
+    partner = get(session, partner_id)
+    for name, value in columns.items():
+        setattr(partner, name, value)
+    record(
+        session,
+        actor=actor,
+        action=AuditAction.PARTNER_CHANGED,
+        user_id=partner_id,
+        details=columns,
+    )
+    return partner
+
+
+def accepted(session: Session, inviter_id: int) -> Partner:
+    """The partner of that id, if it may invite now. Raises InviterNotAccepted."""
+    partner = session.scalar(
+        select(Partner)
+        .join(User, User.id == Partner.user_id)
+        .where(Partner.user_id == inviter_id, Partner.is_active, User.active)
+    )
+    if partner is None:
+        raise InviterNotAccepted(field="inviter_id")
+    return partner
+
+
+def approved_name(session: Session, partner_id: int | None) -> str | None:
+    """The partner's name where the operator approved it: only then may a mail quote it."""
+    partner = None if partner_id is None else session.get(Partner, partner_id)
+    return partner.name if partner is not None and partner.is_name_approved else None

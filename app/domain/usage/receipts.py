@@ -1,0 +1,60 @@
+"""A call's receipt: what it used, at which prices, and what it cost. Reads only."""
+
+import json
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.domain.billing.models import Call, CallState
+from app.domain.catalog.models import Model, PriceVersion
+from app.domain.catalog.pricing import LineItem, PriceSheet
+from app.domain.catalog.units import Unit
+from app.domain.usage.errors import RequestNotFound
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A call with the arithmetic of its cost. `lines` is empty while it runs and when voided."""
+
+    call: Call
+    model_name: str
+    lines: tuple[LineItem, ...]
+
+    @property
+    def is_running(self) -> bool:
+        return self.call.state is CallState.PENDING
+
+    @property
+    def held_nanos(self) -> int:
+        return self.call.held_trial_nanos + self.call.held_paid_nanos
+
+    @property
+    def cost_nanos(self) -> int:
+        return self.call.cost_nanos or 0
+
+    @property
+    def charged_nanos(self) -> int:
+        """What was taken from the wallet: the cost, less what was written off."""
+        return self.cost_nanos - (self.call.written_off_nanos or 0)
+
+
+def find_receipt(session: Session, *, call_id: int | None, key_id: int) -> Receipt:
+    """The receipt of one of this key's calls. Raises `RequestNotFound`, for another key's as well."""
+    row = session.execute(
+        select(Call, Model.name, PriceVersion.sheet)
+        .join(Model, Model.id == Call.model_id)
+        .join(PriceVersion, PriceVersion.id == Call.price_version_id)
+        .where(Call.id == call_id, Call.key_id == key_id)
+    ).first()
+    if row is None:
+        raise RequestNotFound
+    call, model_name, sheet = row
+    return Receipt(call=call, model_name=model_name, lines=_lines(call, sheet))
+
+
+def _lines(call: Call, sheet: str) -> tuple[LineItem, ...]:
+    if not call.units:
+        return ()
+    units = {Unit(name): quantity for name, quantity in json.loads(call.units).items()}
+    return PriceSheet.from_json(sheet).line_items(units)
