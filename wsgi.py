@@ -1,5 +1,15 @@
 """`app` for commands and tests starts no thread; both servers call the factory `serving`."""
 
+from flask import Flask
+
 from app import create_app
 
 app = create_app()
+
+
+def serving() -> Flask:
+    """The app with its threads running: once per worker process."""
+    from app.serving import threads
+
+    threads.start(app)
+    return app

@@ -66,6 +66,14 @@ def balances(execute: Execute, *, user_id: int) -> Balances:
     return Balances(*row)
 
 
+def look(execute: Execute, *, user_id: int) -> Balances:
+    """The wallet as it is, without a lock: for showing, never for deciding. Raises `NoWallet`."""
+    row = execute(statements.READ_WALLET, {"user_id": user_id}).fetchone()
+    if row is None:
+        raise NoWallet
+    return Balances(*row)
+
+
 def credit(execute: Execute, movement: Movement) -> bool:
     """Add to the bucket. False where this reference has moved its money before: nothing changes."""
     return _move(execute, movement, sign=1)

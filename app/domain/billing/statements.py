@@ -62,6 +62,7 @@ INSERT_WALLET = Statement(
         paid_held_nanos=0,
     )
 )
+READ_WALLET = Statement(select(*_BALANCES).where(_wallets.user_id == _number("user_id")))
 LOCK_WALLET = Statement(
     select(*_BALANCES).where(_wallets.user_id == _number("user_id")).with_for_update()
 )

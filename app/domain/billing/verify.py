@@ -62,16 +62,18 @@ def verify(session: Session) -> list[Drift]:
 
 def examine(session: Session) -> list[Examined]:
     """The verdict of every check, all of one moment. The session must be fresh."""
+    with snapshot(session):
+        return examine_within(session)
+
+
+def examine_within(session: Session) -> list[Examined]:
+    """As `examine`, within the transaction that the session has open."""
     at_ms = clock.now_ms()
     moments = {
         "lease_over_before": at_ms - (LEASE_S + OVERDUE_AFTER_S) * 1000,
         "over_before": at_ms - OVERDUE_AFTER_S * 1000,
     }
-    with snapshot(session):
-        return [
-            *(_run(session, query, moments) for query in QUERIES),
-            _examine_prices(session),
-        ]
+    return [*(_run(session, query, moments) for query in QUERIES), _examine_prices(session)]
 
 
 def _run(session: Session, query: Query, moments: dict[str, int]) -> Examined:
@@ -91,8 +93,8 @@ def _run(session: Session, query: Query, moments: dict[str, int]) -> Examined:
 
 def _examine_prices(session: Session) -> Examined:
     """Each posted call's cost is its units times its price version: recomputed, call by call."""
-    sheets = dict(session.execute(select(PriceVersion.id, PriceVersion.sheet)).tuples())
-    expect = _Repricer(sheets).expected_cost
+    versions = session.execute(select(PriceVersion.id, PriceVersion.sheet))
+    expect = _Repricer(dict(versions.all())).expected_cost
     drifts: list[Drift] = []
     count = 0
     for call_id, version_id, units, cost_nanos in _posted_calls(session):
@@ -107,8 +109,7 @@ def _posted_calls(session: Session) -> Iterator[tuple[int, int, str | None, int 
     """(id, price version id, units, cost) of every posted call, streamed."""
     columns = select(Call.id, Call.price_version_id, Call.units, Call.cost_nanos)
     posted = columns.where(Call.state == CallState.POSTED).execution_options(yield_per=5000)
-    for row in session.execute(posted):
-        yield row.tuple()
+    yield from session.execute(posted)
 
 
 class _Repricer:

@@ -93,6 +93,11 @@ def set_enabled(session: Session, *, channel: Channel, is_enabled: bool) -> None
     bump(session, REVISION)
 
 
+def set_base_url(session: Session, *, channel: Channel, base_url: str) -> None:
+    channel.base_url = base_url.rstrip("/")
+    bump(session, REVISION)
+
+
 def set_cost(
     session: Session, *, channel_model: ChannelModel, sheet: PriceSheet, author: str, reason: str
 ) -> CostVersion:

@@ -1,4 +1,4 @@
-"""Books to write in: users, keys and calls at one nano a token, so that a cost reads as its units."""
+"""Books to write in: users, keys and calls at one nano a token: a cost reads as its units."""
 
 import json
 from dataclasses import dataclass, replace

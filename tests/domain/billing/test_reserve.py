@@ -150,7 +150,10 @@ def test_wrong_decision_cannot_pass_the_cap(any_books: Books):
 def test_the_database_itself_refuses_paid_money_to_a_trial_call(any_books: Books):
     key = any_books.key(any_books.user(trial=10, paid=10), scope=KeyScope.TRIAL)
     hold = any_books.hold(key, 5)
-    with Session(any_books.engine) as session, pytest.raises(Exception, match="trial_holds_no_paid"):
+    with (
+        Session(any_books.engine) as session,
+        pytest.raises(Exception, match="trial_holds_no_paid"),
+    ):
         session.execute(text(f"UPDATE calls SET held_paid_nanos = 1 WHERE id = {hold.call_id}"))
 
 

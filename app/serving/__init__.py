@@ -1,0 +1,1 @@
+"""How the product runs: its threads, its servers, and what `make run` does."""

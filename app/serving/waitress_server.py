@@ -1,0 +1,41 @@
+"""Waitress: the default server, one command on every platform, some hundreds of streams."""
+
+import signal
+import socket
+from types import FrameType
+
+from flask import Flask
+from waitress.server import create_server
+
+from app.serving.threads import Threads
+
+BODY_SLACK_BYTES = 1 << 20
+
+
+def serve(app: Flask, listening: socket.socket, threads: Threads) -> None:
+    """Serve on an open socket until SIGTERM or SIGINT, then stop the threads."""
+    server = create_server(
+        app,
+        sockets=[listening],
+        threads=app.config["THREADS"],
+        connection_limit=2000,
+        channel_request_lookahead=1,  # else a hang-up is noticed one chunk late
+        max_request_body_size=app.config["MAX_BODY_BYTES"] + BODY_SLACK_BYTES,  # our 413 comes first
+        asyncore_use_poll=True,
+        ident=None,
+        clear_untrusted_proxy_headers=False,  # who is trusted is our TRUSTED_PROXIES
+    )
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        app.extensions["gateway"].is_draining = True
+        raise SystemExit(0)
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    try:
+        server.run()
+    finally:
+        server.close()
+        threads.stop()
