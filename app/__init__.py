@@ -5,12 +5,20 @@ from typing import Any
 from flask import Flask
 
 import config
-from app import services
+from app import api, services
+from app.api import health
+from app.cli import bind_commands
 from app.core import logs
 from app.core.database import db, engine_options, prepare_engine
 from app.domain import every_model  # noqa: F401  (completes the metadata)
-from app.extensions import migrate
+from app.edge import bind_edge
+from app.extensions import csrf, migrate
 from app.gateway import FlowHub, open_lane
+from app.gateway import bp as gateway_bp
+from app.policy import bind_policy
+from app.web import account
+from app.web.languages import bind_languages
+from app.web.page_tools import bind_page_tools
 
 
 def create_app(settings: dict[str, Any] | None = None) -> Flask:
@@ -19,8 +27,17 @@ def create_app(settings: dict[str, Any] | None = None) -> Flask:
     logs.configure(boot["LOG_LEVEL"])
     app = FlowHub("app", root_path=str(config.ROOT))
     app.config.from_mapping(boot)
+    bind_edge(app)
+    bind_policy(app)
     _bind_database(app)
+    bind_languages(app)
+    bind_page_tools(app)
+    account.bind_security(app)
     open_lane(app, services.services(app).gateway)
+    csrf.exempt(gateway_bp)  # it reads no cookie, as the blueprint of /api
+    for blueprint in (api.bp, health.bp, account.bp):
+        app.register_blueprint(blueprint)
+    bind_commands(app)
     return app
 
 

@@ -43,9 +43,9 @@ from app.domain.partners.opening import open_account
 from app.services import Services
 
 CHANNEL = "demonstration"
-PARTNER_EMAIL = "partner@demo.invalid"
-ADMIN_EMAIL = "admin@demo.invalid"
-USER_EMAIL = "demo@demo.invalid"
+PARTNER_EMAIL = "partner@example.org"
+ADMIN_EMAIL = "admin@example.org"
+USER_EMAIL = "demo@example.org"
 KEY_NAME = "demo"
 CREDIT_NANOS = 10_000_000_000
 UNKNOWN_SANDBOX = "http://127.0.0.1:9/v1"

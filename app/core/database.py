@@ -197,6 +197,9 @@ _DIALECTS: dict[str, Any] = {
     "postgresql": psycopg.dialect(),  # type: ignore[no-untyped-call]
 }
 
+# A driver's cursor counts what an INSERT did; a session does so where it is asked to.
+_ROWCOUNT_OF_INSERTS = {"preserve_rowcount": True}
+
 Execute = Callable[[Statement, Mapping[str, Any]], Cursor]
 
 
@@ -204,7 +207,9 @@ def in_session(session: Session) -> Execute:
     """An executor of `Statement`s inside a page's or command's session (which commits later)."""
 
     def execute(statement: Statement, parameters: Mapping[str, Any]) -> Cursor:
-        return session.execute(statement.clause, dict(parameters))  # type: ignore[return-value]
+        return session.execute(  # type: ignore[return-value]
+            statement.clause, dict(parameters), execution_options=_ROWCOUNT_OF_INSERTS
+        )
 
     return execute
 

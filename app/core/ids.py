@@ -37,6 +37,9 @@ class IdMint:
             return (moment_ms - EPOCH_MS) << _SHIFT | self._node | self._sequence
 
 
+_ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
+_PAIRS = [left + right for left in _ALPHABET for right in _ALPHABET]
+
 # Processes that serve take a node of the lower half, by their lease; commands draw of the upper.
 _mint = IdMint((1 << _NODE_BITS - 1) + secrets.randbelow(1 << _NODE_BITS - 1))
 
@@ -63,9 +66,10 @@ def moment_ms_of(minted: int) -> int:
 
 
 def request_id(minted: int) -> str:
-    """The public form: ``req_`` and 13 characters of lower-case base32."""
-    text = base64.b32encode(minted.to_bytes(8, "big")).decode().rstrip("=")
-    return f"req_{text.lower()}"
+    """The public form: ``req_`` and 13 characters of lower-case base32 (RFC 4648, no padding)."""
+    padded = minted << 1  # 64 bits in 13 characters: the last one carries a bit of padding
+    pairs = [_PAIRS[padded >> shift & 1023] for shift in range(55, 0, -10)]
+    return f"req_{''.join(pairs)}{_ALPHABET[padded & 31]}"
 
 
 def parse_request_id(text: str) -> int | None:

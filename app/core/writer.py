@@ -76,7 +76,8 @@ class Writer:
             self._stopping = True
             self._doorbell.release()
             thread.join()
-        self._disconnect()
+        with self._connection_lock:  # a caller may be writing for itself already
+            self._disconnect()
 
     def submit(self, write: Write) -> Any:
         """Run `write` in the next batch; return its verdict once that batch is committed.

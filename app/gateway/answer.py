@@ -14,6 +14,7 @@ from typing import Any
 
 from app.core.json_document import Document
 from app.core.strict_json import InvalidJson, read_members
+from app.gateway.frames import parsed
 
 PROVIDER_MEMBERS = ("provider", "x_groq")
 PROVIDER_USAGE_MEMBERS = ("cost", "cost_details", "is_byok", "cost_in_usd_ticks")
@@ -31,14 +32,14 @@ class UnreadableAnswer(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A whole answer. `body` is what the client gets, `document` what the provider sent.
+    """A whole answer. `body` is what the client gets, `members` what the provider sent, decoded.
 
     `provider_facts` are the members taken out, by name. `error` is the provider's error in an
     answer that claimed success: such an answer failed, its `body` is not for the client.
     """
 
     body: bytes
-    document: Document
+    members: Mapping[str, Any]
     provider_facts: Mapping[str, Any]
     error: object
     has_content: bool
@@ -46,20 +47,20 @@ class Answer:
     @property
     def usage(self) -> object:
         """The parsed `usage` as reported; see `usage.read_usage`."""
-        return self.document.get("usage")
+        return self.members.get("usage")
 
     @property
     def model(self) -> str | None:
         """The model that the provider says it used."""
-        return _text_or_none(self.document.get("model"))
+        return _text_or_none(self.members.get("model"))
 
     @property
     def service_tier(self) -> str | None:
-        return _text_or_none(self.document.get("service_tier"))
+        return _text_or_none(self.members.get("service_tier"))
 
     def delivered_text(self) -> str:
         """All text in the answer, for an estimate where usage is missing."""
-        return joined_text(self.document.get("choices"))
+        return joined_text(self.members.get("choices"))
 
 
 def read_answer(
@@ -71,16 +72,18 @@ def read_answer(
     images. `sold_model` is the name to show instead of the provider's; None leaves it. Raises
     UnreadableAnswer.
     """
-    document = _read_document(body)
-    items = document.get(list_member)
-    error = document.get("error") or _error_of_all(items)
+    members = parsed(body)
+    if members is None:
+        raise UnreadableAnswer("the answer is no JSON object")
+    items = members.get(list_member)
+    error = members.get("error") or _error_of_all(items)
     if not error and not isinstance(items, list):
         raise UnreadableAnswer(f"the answer has no list of {list_member}")
-    redacted, facts = redact(document, sold_model=sold_model)
+    redacted, facts = redact(body, members, sold_model=sold_model)
     is_chat = list_member == "choices"
     return Answer(
         body=redacted,
-        document=document,
+        members=members,
         provider_facts=facts,
         error=error or None,
         has_content=carries_content(items) if is_chat else bool(items),
@@ -88,25 +91,27 @@ def read_answer(
 
 
 def redact(
-    document: Document, *, sold_model: str | None, cut: Collection[str] = ()
+    body: bytes, members: Mapping[str, Any], *, sold_model: str | None, cut: Collection[str] = ()
 ) -> tuple[bytes, dict[str, Any]]:
-    """The document's bytes without the provider's own business, and what was taken out.
+    """`body` without the provider's own business, and what was taken out.
 
-    The same bytes object comes back where nothing had to change. Raises UnreadableAnswer.
+    `members` is the body decoded. Where nothing has to change, and so nearly always, the same bytes
+    object comes back and no spans are looked up. Raises UnreadableAnswer.
     """
-    cut = {name for name in (*PROVIDER_MEMBERS, *cut) if name in document}
-    facts = {name: document.get(name) for name in cut}
+    cut = {name for name in (*PROVIDER_MEMBERS, *cut) if name in members}
+    usage = members.get("usage")
+    reported = usage if isinstance(usage, dict) else {}
+    costs = {name: reported[name] for name in PROVIDER_USAGE_MEMBERS if name in reported}
+    is_renamed = sold_model is not None and members.get("model") not in (None, sold_model)
+    if not (cut or costs or is_renamed):
+        return body, {}
+    document = _read_document(body)
     replace: dict[str, bytes] = {}
-    usage = document.get("usage")
-    if isinstance(usage, dict):
-        costs = {name: usage[name] for name in PROVIDER_USAGE_MEMBERS if name in usage}
-        if costs:
-            facts |= costs
-            members = _read_document(document.value_bytes("usage"))
-            replace["usage"] = members.edited({}, cut=costs)
-    if sold_model is not None and document.get("model") not in (None, sold_model):
+    if costs:
+        replace["usage"] = _read_document(document.value_bytes("usage")).edited({}, cut=costs)
+    if is_renamed:
         replace["model"] = json.dumps(sold_model).encode()
-    return document.edited(replace, cut=cut), facts
+    return document.edited(replace, cut=cut), {name: members[name] for name in cut} | costs
 
 
 def with_usage(body: bytes, usage: Mapping[str, Any]) -> bytes:

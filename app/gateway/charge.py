@@ -71,7 +71,9 @@ def charge(call: Call, *, reported: object, delivered: Delivered) -> Charge:
     try:
         cost_nanos = call.price.sheet.cost_nanos(usage.units)
     except UnpricedUnit:
-        return _without_usage(call, delivered, verdict=Verdict.NOT_COUNTS, reported=reported)
+        # Sold by the picture alone: then the tokens reported are only the provider's way to count.
+        disbelief = None if _is_sold_by_picture(call) else Verdict.NOT_COUNTS
+        return _without_usage(call, delivered, verdict=disbelief, reported=reported)
     return Charge(usage.units, cost_nanos, False, Verdict.PLAUSIBLE, reported)
 
 
@@ -95,7 +97,7 @@ def _without_usage(
     call: Call, delivered: Delivered, *, verdict: Verdict | None, reported: object
 ) -> Charge:
     sheet = call.price.sheet
-    if delivered.pictures and sheet.prices_for(0).price_of(Unit.IMAGE) is not None:
+    if _is_sold_by_picture(call):
         units: dict[Unit, int] = {Unit.IMAGE: delivered.pictures}
         is_estimated = verdict is not None
     else:
@@ -104,6 +106,11 @@ def _without_usage(
     cost_nanos = _fit(units, sheet, call.hold.amount_nanos)
     units = {unit: count for unit, count in units.items() if count}
     return Charge(units, cost_nanos, is_estimated, verdict, reported)
+
+
+def _is_sold_by_picture(call: Call) -> bool:
+    makes_pictures = call.protocol.kind is ModelKind.IMAGE_GENERATION
+    return makes_pictures and call.price.sheet.prices_for(0).price_of(Unit.IMAGE) is not None
 
 
 def _counted(call: Call, delivered: Delivered) -> dict[Unit, int]:

@@ -101,9 +101,13 @@ def parse_base_url(
 
 
 def dial(
-    target: Target, *, deadline: Deadline, ssl_context: ssl.SSLContext, resolve: Resolve
+    target: Target, *, deadline: Deadline, ssl_context: ssl.SSLContext | None, resolve: Resolve
 ) -> socket.socket:
-    """A connected socket, TLS verified where the scheme asks for it; raises `UpstreamError`."""
+    """A connected socket, TLS verified where the scheme asks for it; raises `UpstreamError`.
+
+    `ssl_context` may be None for plain ``http`` only.
+    """
+    assert ssl_context is not None or target.scheme == "http"
     if target.proxy:
         connected = _dial_proxy(target, deadline, resolve)
     else:
@@ -111,7 +115,7 @@ def dial(
         connected = _dial_addresses(allowed, deadline)
     with _closed_on_failure(connected, deadline):
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if target.scheme == "http":
+        if ssl_context is None or target.scheme == "http":
             return connected
         connected.settimeout(deadline.left_s())
         return ssl_context.wrap_socket(connected, server_hostname=target.host)

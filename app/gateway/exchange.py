@@ -142,9 +142,13 @@ class Exchange:
                 self._refuse_size(limit_bytes)
         return bytes(whole)
 
+    def hurry(self, seconds: float) -> None:
+        """From now on everything may take this long at most."""
+        self._total_by_s = min(self._total_by_s, clock.monotonic() + seconds)
+
     def linger(self, seconds: float) -> None:
         """Wait shortly for an end that no longer matters, so that the connection can be kept."""
-        self._total_by_s = min(self._total_by_s, clock.monotonic() + seconds)
+        self.hurry(seconds)
         with suppress(UpstreamError):
             for _ in self.chunks():
                 pass

@@ -12,6 +12,7 @@ from app.core.request_body import read_body, require_json
 
 Headers = list[tuple[str, str]]
 LABEL_LENGTH_MAX = 128
+LENGTH_DIGITS_MAX = 18
 
 
 class Inbound:
@@ -41,7 +42,8 @@ class Inbound:
     def stated_body_bytes(self, limit_bytes: int) -> int:
         """The size the client states; one who states none is taken to send all that is allowed."""
         stated = self.environ.get("CONTENT_LENGTH") or ""
-        return min(int(stated), limit_bytes) if stated.isdigit() else limit_bytes
+        is_number = stated.isdecimal() and len(stated) <= LENGTH_DIGITS_MAX
+        return min(int(stated), limit_bytes) if is_number else limit_bytes
 
     @property
     def client_request_id(self) -> str | None:
@@ -69,6 +71,7 @@ def json_reply(
         ("Content-Type", "application/json"),
         ("Content-Length", str(len(body))),
         ("Cache-Control", "no-store"),
+        ("X-Content-Type-Options", "nosniff"),
         ("X-Request-Id", request_id),
     ]
     return Reply(status, own + (headers or []), body)

@@ -12,8 +12,10 @@ from http import HTTPStatus
 from typing import Any, cast
 
 from flask import Blueprint, Flask, Response, current_app, request
+from sqlalchemy import exc
 
 from app.core import logs
+from app.core.database import DatabaseBusy
 from app.core.errors import AppError
 from app.gateway import listing
 from app.gateway.gateway import Gateway
@@ -29,18 +31,20 @@ StartResponse = Callable[..., Any]
 
 bp = Blueprint("gateway", __name__)
 
+DATABASE_OUT = (exc.OperationalError, exc.InterfaceError, exc.TimeoutError)
+
 _STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 
 
 class FlowHub(Flask):
     """A Flask app with a fast lane: `lane` maps (method, path) to a handler."""
 
-    lane: Mapping[tuple[str, str], Handler] = {}  # noqa: RUF012  (replaced by `open_lane`)
+    lane: Mapping[tuple[str, str], Handler] = {}
 
     def wsgi_app(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         handler = self.lane.get((environ["REQUEST_METHOD"], environ["PATH_INFO"]))
         if handler is None:
-            return cast(Iterable[bytes], super().wsgi_app(environ, start_response))
+            return super().wsgi_app(environ, start_response)
         reply = answer(handler, environ)
         start_response(_STATUS_LINES[reply.status], reply.headers)
         return (reply.body,) if isinstance(reply.body, bytes) else reply.body
@@ -61,6 +65,9 @@ def answer(handler: Handler, environ: dict[str, Any]) -> Reply:
     token = logs.request_id_in_log.set(inbound.request_id)
     try:
         return handler(inbound)
+    except DATABASE_OUT:
+        log.exception("the database cannot be read")
+        return error_reply(DatabaseBusy(retry_after_s=2), inbound)
     except Exception:  # the edge: whatever went wrong, the client gets an answer
         log.exception("a call failed")
         return error_reply(AppError(), inbound)
@@ -75,7 +82,7 @@ def _gateway() -> Gateway:
 def _respond(handler: Handler) -> Response:
     """The same reply as by the lane, as Flask's response."""
     reply = answer(handler, request.environ)
-    response = Response(reply.body, status=reply.status)
+    response = Response(reply.body, status=_STATUS_LINES[reply.status])
     response.headers.clear()
     response.headers.extend(reply.headers)
     return response

@@ -5,14 +5,15 @@ and neither does a time-out after the request was sent (it would be bought twice
 allows it. A stream counts as begun with its first data frame: an error before it still moves on.
 """
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from app.core import clock
 from app.core.errors import AppError
+from app.domain.channels.models import StreamUsage
 from app.domain.channels.offers import Route
 from app.domain.channels.stream_usage import StoreStreamUsage
-from app.domain.channels.models import StreamUsage
 from app.gateway.answer import Answer, UnreadableAnswer, embeddings_to_base64, read_answer
 from app.gateway.call import Attempt, Call
 from app.gateway.errors import NoChannel, ProviderFailed, ProviderTimeout
@@ -30,6 +31,8 @@ from app.gateway.upstream_errors import (
     TotalTimeout,
     UpstreamError,
 )
+
+log = logging.getLogger(__name__)
 
 ERROR_BODY_MAX_BYTES = 64 * 1024
 _NOT_SENT = (AddressNotAllowed, ConnectFailed, ConnectTimeout)
@@ -98,10 +101,9 @@ def _attempt(gateway: Gateway, call: Call, route: Route) -> OpenedWhole | Opened
     try:
         exchange = _send(gateway, call, route, asks_usage=asks)
         if asks and exchange.status in (400, 422) and _names_stream_options(exchange):
-            gateway.writer.submit(
-                StoreStreamUsage(route.channel_id, call.offer.model_id, StreamUsage.NEVER)
-            )
             exchange = _send(gateway, call, route, asks_usage=False)
+            if exchange.status == 200:
+                _learn_refusal(gateway, call, route)
         if exchange.status != 200:
             raise _refused(exchange)
         if call.envelope.is_streamed:
@@ -126,9 +128,22 @@ def _send(gateway: Gateway, call: Call, route: Route, *, asks_usage: bool) -> Ex
 
 
 def _names_stream_options(exchange: Exchange) -> bool:
-    """Whether a refusal blames what we injected; its body is read either way."""
-    body = exchange.read_whole(ERROR_BODY_MAX_BYTES)
+    """Whether a refusal blames ``include_usage``. A body that cannot be read blames nothing."""
+    try:
+        body = exchange.read_whole(ERROR_BODY_MAX_BYTES)
+    except UpstreamError:
+        return False
     return b"stream_options" in body or b"include_usage" in body
+
+
+def _learn_refusal(gateway: Gateway, call: Call, route: Route) -> None:
+    """Store that this channel model is not to be asked. Only once it answered without: a refusal
+    alone may be the doing of one client's other stream options, and must not bind the rest."""
+    fact = StoreStreamUsage(route.channel_id, call.offer.model_id, StreamUsage.NEVER)
+    try:
+        gateway.writer.submit(fact)
+    except AppError:
+        log.exception("a channel's refusal of include_usage was not stored")
 
 
 def _refused(exchange: Exchange) -> AttemptFailed:

@@ -1,8 +1,7 @@
 """The request to a provider: the client's bytes with the few edits that a route asks for."""
 
 import json
-
-import orjson
+from typing import Any
 
 from app.core.crypto import Digester
 from app.domain.billing.bound import output_limit_to_send
@@ -31,11 +30,9 @@ def facts_of(offer: Offer, route: Route) -> BoundFacts:
 def body_for(call: Call, route: Route, *, digester: Digester, asks_usage: bool) -> bytes:
     """The body to send by this route; the very same bytes where nothing must change."""
     envelope = call.envelope
-    replace: dict[str, bytes] = {}
+    replace, cut = _usage_edits(envelope, asks_usage=asks_usage)
     if route.upstream_name != envelope.model_name:
         replace["model"] = json.dumps(route.upstream_name).encode()
-    if asks_usage:
-        replace["stream_options"] = _with_usage(envelope)
     limit = output_limit_to_send(call.bound.chosen_output_limit, facts_of(call.offer, route))
     if limit is not None:
         replace[route.limit_field.value] = str(limit).encode()
@@ -49,19 +46,31 @@ def body_for(call: Call, route: Route, *, digester: Digester, asks_usage: bool) 
         replace["safety_identifier"] = _salted(call.caller.user_id, "safety", "", digester)
     if envelope.wants_base64 and not route.base64_embeddings:
         replace["encoding_format"] = b'"float"'
-    return envelope.document.edited(replace)
+    return envelope.document.edited(replace, cut)
 
 
 def asks_for_usage(envelope: Envelope, route: Route) -> bool:
-    """Whether we must inject ``include_usage``: a stream, a channel to be asked, not asked yet."""
-    return (
-        envelope.is_streamed and route.stream_usage is StreamUsage.ASK and not envelope.wants_usage
-    )
+    """Whether the request to this channel says ``include_usage``: the client's wish or ours, and
+    never where the channel is known to refuse it."""
+    if not envelope.is_streamed or route.stream_usage is StreamUsage.NEVER:
+        return False
+    return envelope.wants_usage or route.stream_usage is StreamUsage.ASK
 
 
-def _with_usage(envelope: Envelope) -> bytes:
-    options = envelope.document.get("stream_options")
-    return orjson.dumps({**options, "include_usage": True} if options else {"include_usage": True})
+def _usage_edits(
+    envelope: Envelope, *, asks_usage: bool
+) -> tuple[dict[str, bytes], tuple[str, ...]]:
+    """``include_usage`` set or taken out, with what to cut; other stream options stay."""
+    if not envelope.is_streamed or asks_usage == envelope.wants_usage:
+        return {}, ()
+    options: dict[str, Any] = dict(envelope.document.get("stream_options") or {})
+    options.pop("include_usage", None)
+    if asks_usage:
+        options["include_usage"] = True
+    if not options:
+        return {}, ("stream_options",)
+    # Not orjson: it refuses large numbers and half characters, which pass here like anything else.
+    return {"stream_options": json.dumps(options, separators=(",", ":")).encode()}, ()
 
 
 def _salted(user_id: int, member: str, value: str, digester: Digester) -> bytes:

@@ -50,6 +50,8 @@ def judge(status: int) -> StatusRow:
 
 def retry_after_s(text: str | None) -> int:
     """A provider's ``Retry-After`` in whole seconds, kept between 1 and 60; a date counts as 5."""
-    if text is None or not text.strip().isdigit():
+    seconds = "" if text is None else text.strip()
+    if not seconds.isdecimal():
         return 5
-    return min(max(int(text.strip()), 1), RETRY_AFTER_MAX_S)
+    # More than nine digits are cut: Python refuses to read thousands of them.
+    return min(max(int(seconds[:9]), 1), RETRY_AFTER_MAX_S)

@@ -4,11 +4,11 @@ import random
 from collections.abc import Sequence
 
 from app.core.errors import AppError
-from app.domain.alerts.kinds import AlertKind
+from app.domain.catalog.kinds import ModelKind
 from app.domain.channels.offers import Route
 from app.domain.channels.ordering import order_routes
 from app.gateway import settlement
-from app.gateway.answer import Answer, names_other_model
+from app.gateway.answer import Answer
 from app.gateway.authentication import Caller
 from app.gateway.call import Call
 from app.gateway.charge import Delivered, charge
@@ -89,18 +89,13 @@ def _ask(gateway: Gateway, call: Call, routes: Sequence[Route]) -> OpenedWhole |
 def _deliver(gateway: Gateway, call: Call, opened: OpenedWhole) -> Reply:
     """Charge a whole answer, then give it out with its receipt."""
     answer = opened.answer
-    _warn_of_other_model(gateway, call, answer)
-    made = answer.document.get(call.protocol.list_member)
-    bill = charge(
-        call,
-        reported=answer.usage,
-        delivered=Delivered(
-            has_content=answer.has_content,
-            read_text=answer.delivered_text,
-            pictures=len(made) if call.protocol.list_member == "data" and made else 0,
-        ),
-    )
+    try:
+        bill = charge(call, reported=answer.usage, delivered=_delivered(call, answer))
+    except BaseException:
+        settlement.void(gateway, call, status=500, reason="internal_error")
+        raise
     settled = settlement.post(gateway, call, bill, provider_facts=dict(answer.provider_facts))
+    settlement.warn_of_substitute(gateway, call, model=answer.model, tier=answer.service_tier)
     return json_reply(
         200,
         opened.body,
@@ -109,15 +104,11 @@ def _deliver(gateway: Gateway, call: Call, opened: OpenedWhole) -> Reply:
     )
 
 
-def _warn_of_other_model(gateway: Gateway, call: Call, answer: Answer) -> None:
-    route = call.route
-    if route is None or answer.model is None:
-        return
-    if names_other_model(route.upstream_name, answer.model):
-        settlement.alarm(
-            gateway,
-            AlertKind.IMPLAUSIBLE_USAGE,
-            f"{route.channel_name}/{call.offer.name}",
-            f"{call.inbound.request_id}: asked for {route.upstream_name}, "
-            f"the answer names {answer.model[:80]}.",
-        )
+def _delivered(call: Call, answer: Answer) -> Delivered:
+    made = answer.members.get(call.protocol.list_member)
+    makes_pictures = call.protocol.kind is ModelKind.IMAGE_GENERATION
+    return Delivered(
+        has_content=answer.has_content,
+        read_text=answer.delivered_text,
+        pictures=len(made) if makes_pictures and made else 0,
+    )

@@ -40,10 +40,14 @@ def _names_audio(value: Any) -> bool:
 
 
 def _runs_at_provider(value: Any) -> bool:
-    return isinstance(value, list) and any(
-        not isinstance(tool, dict) or tool.get("type", "function") not in ("function", "custom")
-        for tool in value
-    )
+    return isinstance(value, list) and not all(_runs_at_client(tool) for tool in value)
+
+
+def _runs_at_client(tool: Any) -> bool:
+    """A tool whose type says so, and says it once: some providers would also take ``Type``."""
+    if not isinstance(tool, dict) or tool.get("type", "function") not in ("function", "custom"):
+        return False
+    return not any(name != "type" and name.casefold() == "type" for name in tool)
 
 
 _UNPRICED = "Leave it out: it would change what is billed or who answers."
@@ -54,7 +58,7 @@ REFUSED: tuple[Refused, ...] = (
         for member in (
             "models", "route", "provider", "plugins", "preset", "fallbacks", "speed",
             "inference_geo", "mcp_servers", "web_search_options", "enable_search", "audio",
-            "api_base", "base_url", "api_key", "user_config", "container", "transforms",
+            "api_base", "base_url", "api_key", "user_config", "transforms",
         )
     ),
     Refused(
@@ -76,7 +80,7 @@ REFUSED: tuple[Refused, ...] = (
         )
         for member in (
             "previous_response_id", "conversation", "store", "cached_content", "file_id",
-            "file_ids", "vector_store_ids", "session_id",
+            "file_ids", "vector_store_ids", "session_id", "container",
         )
     ),
 )  # fmt: skip
@@ -135,11 +139,15 @@ _REFUSED_NAMES = frozenset(row.member for row in REFUSED + REFUSED_IN_CHAT)
 
 
 def _parts(messages: Any) -> Iterator[dict[str, Any]]:
-    for message in messages if isinstance(messages, list) else ():
-        content = message.get("content") if isinstance(message, dict) else None
-        for part in content if isinstance(content, list) else ():
-            if isinstance(part, dict):
-                yield part
+    """Every message and every part of its content, those inside of tool results included."""
+    pending = [messages]
+    while pending:
+        current = pending.pop()
+        if isinstance(current, list):
+            pending.extend(current)
+        elif isinstance(current, dict):
+            yield current
+            pending.append(current.get("content"))
 
 
 def _inner(part: dict[str, Any]) -> tuple[str, ...]:

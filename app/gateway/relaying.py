@@ -31,6 +31,8 @@ from app.gateway.usage import Verdict
 log = logging.getLogger(__name__)
 
 LINGER_S = 0.05
+LAST_WORD_S = 0.2
+"""How long a provider that reported usage may take to say more: another usage, or [DONE]."""
 _LATE = (FirstContentTimeout, IdleTimeout, TotalTimeout)
 
 
@@ -86,13 +88,22 @@ class StreamBody:
     def _passed_on(self) -> Iterator[bytes]:
         """What the client gets while the provider speaks; ends when only the settlement is left."""
         relay = self._relay
-        while not (relay.is_at_end or relay.may_settle):
-            piece = next(self._opened.pieces, None)
+        while not relay.is_at_end:
+            piece = self._next_piece()
             passed = relay.end() if piece is None else relay.feed(piece)
             if passed:
                 yield passed
-            if piece is None:
-                return
+
+    def _next_piece(self) -> bytes | None:
+        """What arrives next; None at the end, or where only [DONE] can be missing and does not
+        come: some providers report usage twice, so the first is not yet the last."""
+        if not self._relay.may_settle:
+            return next(self._opened.pieces, None)
+        self._opened.exchange.hurry(LAST_WORD_S)
+        try:
+            return next(self._opened.pieces, None)
+        except UpstreamError:
+            return None
 
     def _ending(self, broken: UpstreamError | None) -> bytes:
         """Settle, then say how it ended: usage and [DONE], or the error event."""
@@ -115,6 +126,10 @@ class StreamBody:
     def _settle_whole(self, reason: str | None = None) -> Charge:
         bill = charge(self._call, reported=self._relay.meter.usage, delivered=self._delivered())
         self._post(bill, reason=reason)
+        head = self._relay.meter.head
+        settlement.warn_of_substitute(
+            self._gateway, self._call, model=head.get("model"), tier=head.get("service_tier")
+        )
         return bill
 
     def _settle_broken(self, broken: UpstreamError | None) -> None:
@@ -148,16 +163,21 @@ class StreamBody:
         """Read on to learn the real usage, where there is a place and it costs us anyway."""
         relay, route = self._relay, self._call.route
         assert route is not None
-        if relay.meter.is_whole or not route.cancel_stops_billing:
-            self._drain()
+        is_worth_it = relay.meter.is_whole or not route.cancel_stops_billing
+        is_read_out = is_worth_it and self._drain()
         if relay.failure is None and relay.meter.is_whole:
             self._settle_whole(reason="client_left")
-        elif relay.meter.has_content or relay.has_data:
+        elif is_read_out and not relay.meter.has_content:
+            # The provider broke off without content: free, as for a client that stayed.
+            self._is_settled = True
+            settlement.void(self._gateway, self._call, status=200, reason="client_left")
+        else:
             self._post(estimate(self._call, self._delivered()), reason="client_left")
 
-    def _drain(self) -> None:
+    def _drain(self) -> bool:
+        """Read to the provider's end, whatever it is; False where no place is free."""
         if not self._gateway.drains.acquire(blocking=False):
-            return
+            return False
         try:
             for _ in self._passed_on():
                 pass
@@ -165,6 +185,7 @@ class StreamBody:
             log.info("a drained stream broke", extra={"call": self._call.inbound.request_id})
         finally:
             self._gateway.drains.release()
+        return True
 
     def _release(self) -> None:
         self._opened.exchange.close()

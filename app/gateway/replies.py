@@ -33,5 +33,6 @@ def stream_headers(inbound: Inbound) -> Headers:
         ("Content-Type", "text/event-stream; charset=utf-8"),
         ("Cache-Control", "no-store"),
         ("X-Accel-Buffering", "no"),
+        ("X-Content-Type-Options", "nosniff"),
         ("X-Request-Id", inbound.request_id),
     ]

@@ -1,8 +1,10 @@
 """From an admitted request to a committed hold, or to a 402 that says what would be affordable."""
 
+from typing import Any
+
 from app.core import clock
 from app.core.errors import AppError, PaymentRequired
-from app.core.money import ceil_div, format_usd
+from app.core.money import format_usd
 from app.domain.accounts.models import KeyScope
 from app.domain.billing.bound import Hold as Bound
 from app.domain.billing.bound import Refusal as BeyondMeans
@@ -10,7 +12,7 @@ from app.domain.billing.bound import choose_hold
 from app.domain.billing.bound_facts import BoundFacts, dearest_facts
 from app.domain.billing.errors import InsufficientBalance, KeyCapReached, TooManyRunning
 from app.domain.billing.reserve import Reserve
-from app.domain.billing.tokens import count_request
+from app.domain.billing.tokens import text_bound_tokens
 from app.domain.billing.values import Hold, HoldChoice, Refusal, Unaffordable
 from app.domain.channels.offers import Offer, Price, Route
 from app.gateway.authentication import Caller
@@ -20,8 +22,6 @@ from app.gateway.gateway import Gateway
 from app.gateway.inbound import Inbound
 from app.gateway.outgoing import facts_of
 
-# A local count is an estimate: the bound made from it leaves this much room, in tenths.
-TOKENISED_TENTHS = 13
 ATTEMPTS_AND_DRAIN = 4
 
 
@@ -71,7 +71,7 @@ def reserve(
     verdict: Hold | Refusal = gateway.writer.submit(write)
     if isinstance(verdict, Refusal) and verdict.reason != "concurrency":
         members = {name: envelope.document.get(name) for name in envelope.document.names}
-        decision.text_tokens = ceil_div(count_request(members) * TOKENISED_TENTHS, 10)
+        decision.text_tokens = text_bound_tokens(members)
         verdict = gateway.writer.submit(write)
     if isinstance(verdict, Refusal):
         raise _refused(verdict, caller)
@@ -112,7 +112,7 @@ def _refused(refusal: Refusal, caller: Caller) -> AppError:
         return TooManyRunning(retry_after_s=1)
     kind: type[PaymentRequired] = KeyCapReached if refusal.reason == "cap" else InsufficientBalance
     needed, available = format_usd(refusal.needed_nanos), format_usd(refusal.available_nanos)
-    facts = {
+    facts: dict[str, Any] = {
         "needed_usd": needed,
         "available_usd": available,
         "held_usd": format_usd(refusal.held_nanos),

@@ -6,15 +6,20 @@ from typing import Any
 import orjson
 
 from app.core import clock
+from app.core.errors import AppError
 from app.domain.alerts.kinds import AlertKind
 from app.domain.alerts.raising import alert_write
 from app.domain.billing.settle import CallRecord, Post, Settled, Void
+from app.gateway.answer import names_other_model
 from app.gateway.call import Call
 from app.gateway.charge import Charge, upstream_cost
 from app.gateway.gateway import Gateway
 from app.gateway.usage import Verdict
 
 log = logging.getLogger(__name__)
+
+# What providers call the tier that everybody gets.
+DEFAULT_TIERS = frozenset({"auto", "default", "standard", "on_demand"})
 
 
 def post(
@@ -65,7 +70,28 @@ def void(gateway: Gateway, call: Call, *, status: int, reason: str) -> Settled:
 def alarm(gateway: Gateway, kind: AlertKind, subject: str, message: str) -> None:
     """Raise an alert without letting its failure hurt the call."""
     log.warning(message, extra={"alert": kind.value, "subject": subject})
-    gateway.writer.submit(alert_write(kind=kind, subject=subject, message=message))
+    try:
+        gateway.writer.submit(alert_write(kind=kind, subject=subject, message=message))
+    except AppError:
+        log.exception("an alert was not stored")
+
+
+def warn_of_substitute(gateway: Gateway, call: Call, *, model: object, tier: object) -> None:
+    """Raise an alarm where an answer names another model or tier than the one priced."""
+    route = call.route
+    assert route is not None
+    found = []
+    if isinstance(model, str) and model and names_other_model(route.upstream_name, model):
+        found.append(f"asked for {route.upstream_name}, the answer names {model[:80]}")
+    if isinstance(tier, str) and tier and tier not in DEFAULT_TIERS:
+        found.append(f"the answer names the service tier {tier[:40]}")
+    if found:
+        alarm(
+            gateway,
+            AlertKind.IMPLAUSIBLE_USAGE,
+            f"{route.channel_name}/{call.offer.name}",
+            f"{call.inbound.request_id}: {'; '.join(found)}.",
+        )
 
 
 def _alarm(gateway: Gateway, call: Call, bill: Charge, settled: Settled) -> None:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from app.core.strict_json import InvalidJson, read_members
 from app.gateway.answer import (
     PROVIDER_USAGE_MEMBERS,
     UnreadableAnswer,
@@ -291,11 +290,7 @@ class Relay:
         if not isinstance(chunk.get("usage"), dict):
             return frame if self._rewrite is None else self._rewrite(frame)
         cut = () if rules.cut_member is None else (rules.cut_member,)
-        try:
-            document = read_members(payload)
-        except InvalidJson as invalid:
-            raise UnreadableAnswer(invalid.message) from None
-        body, facts = redact(document, sold_model=rules.sold_model, cut=cut)
+        body, facts = redact(payload, chunk, sold_model=rules.sold_model, cut=cut)
         self.provider_facts |= facts
         return frame if body is payload else with_payload(frame, body)
 

@@ -1,6 +1,5 @@
 """The writer: many threads' writes in one commit, each with a verdict of its own."""
 
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -270,14 +269,13 @@ def test_another_process_that_writes_makes_us_busy_and_then_recover(
     engine: Engine, caplog: pytest.LogCaptureFixture
 ):
     writer = Writer(engine)
-    assert engine.url.database is not None
-    other = sqlite3.connect(engine.url.database, isolation_level=None)
+    # The same library: locks of two SQLites in one process do not see each other.
+    other = database.sqlite_driver.connect(engine.url.database, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    with engine.connect() as connection:
+    with engine.connect() as connection:  # the one that the writer will find in the pool
         connection.exec_driver_sql("PRAGMA busy_timeout=50")
-        writer._connection = connection.connection
-        with pytest.raises(DatabaseBusy):
-            writer.submit(Note(1))
+    with pytest.raises(DatabaseBusy):
+        writer.submit(Note(1))
     assert "cannot be written" in caplog.text
     other.execute("ROLLBACK")
     other.close()

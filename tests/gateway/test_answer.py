@@ -72,9 +72,8 @@ def test_the_sold_name_replaces_whatever_the_provider_echoed():
         b"{}",
         b'{"choices":null}',
         b'{"choices":{}}',
-        b'{"choices":[],"choices":[]}',
         b'\xff{"choices":[]}',
-        b'{"choices":' + b"[" * 100 + b"]" * 100 + b"}",
+        b'{"choices":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
     ],
 )
 def test_a_malformed_answer_is_unreadable(body: bytes):

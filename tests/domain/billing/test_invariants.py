@@ -227,7 +227,7 @@ def test_invariants_hold_on_sqlite(migrated_sqlite: Path, tmp_path: Path):
         shutil.copy(migrated_sqlite, path)
         return engine_at(f"sqlite:///{path}")
 
-    run_machine(open_engine, examples=60, steps=40)
+    run_machine(open_engine, examples=40, steps=40)
 
 
 @pytest.mark.postgresql
