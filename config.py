@@ -186,6 +186,11 @@ def load(environ: Mapping[str, str] | None = None) -> dict[str, Any]:
     return values
 
 
+def secret_from_environment(name: str) -> str | None:
+    """A secret that a command is told to take from the variable `name`, so that no history has it."""
+    return os.environ.get(name, "").strip() or None
+
+
 def _value(row: BootSetting, environ: Mapping[str, str]) -> Any:
     text = environ.get(row.name) or row.default
     if text is None:

@@ -1,12 +1,12 @@
 """`flask channels …`: where models are bought."""
 
-import os
 from typing import Any
 
 import click
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
+import config
 from app.cli.groups import OperatorGroup, print_json
 from app.core.database import db
 from app.domain.audit import AuditAction, record
@@ -95,9 +95,7 @@ def _set_enabled(name: str, *, is_enabled: bool) -> None:
     session = db.session()
     channel = buying.find_channel(session, name)
     buying.set_enabled(session, channel=channel, is_enabled=is_enabled)
-    _record(
-        channel, AuditAction.CHANNEL_CHANGED if is_enabled else AuditAction.CHANNEL_DISABLED
-    )
+    _record(channel, AuditAction.CHANNEL_CHANGED if is_enabled else AuditAction.CHANNEL_DISABLED)
     session.commit()
 
 
@@ -107,8 +105,8 @@ def _record(channel: Channel, action: AuditAction) -> None:
 
 
 def _key_from(variable: str) -> str:
-    key = os.environ.get(variable, "").strip()
-    if not key:
+    key = config.secret_from_environment(variable)
+    if key is None:
         raise click.BadParameter(
             f"{variable} is not set. Put the provider's key there, so that it is in no history.",
             param_hint="--api-key-env",

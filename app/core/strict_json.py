@@ -81,12 +81,24 @@ def has_duplicates(document: Document, name: str) -> bool:
     """Whether an object in this member's value, at any depth, has a name twice."""
     if name not in document:
         return False
-    repeated: list[str] = []
-    json.loads(
-        document.value_bytes(name),
-        object_pairs_hook=lambda pairs: repeated.extend(_repeated_names(pairs)),
-    )
-    return bool(repeated)
+    try:
+        _DUPLICATE_FINDER.decode(document.value_bytes(name).decode())
+    except _Repeated:
+        return True
+    return False
+
+
+class _Repeated(Exception):
+    pass
+
+
+def _refuse_repeated(pairs: list[tuple[str, Any]]) -> None:
+    if len(dict(pairs)) < len(pairs):
+        raise _Repeated
+
+
+# Made once: building a decoder costs as much as reading a short value.
+_DUPLICATE_FINDER = json.JSONDecoder(object_pairs_hook=_refuse_repeated)
 
 
 def has_lone_surrogate(text: str) -> bool:

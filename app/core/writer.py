@@ -57,7 +57,8 @@ class Writer:
         self._dialect = engine.dialect.name
         self._queue: deque[_Item] = deque()
         self._gate = threading.Lock()
-        self._doorbell = threading.Semaphore(0)
+        self._doorbell = threading.Lock()  # a bare lock: released is rung, a semaphore costs 10 µs
+        self._doorbell.acquire()
         self._thread: threading.Thread | None = None
         self._stopping = False
         self._connection: Any = None
@@ -74,7 +75,7 @@ class Writer:
             thread, self._thread = self._thread, None
         if thread is not None:
             self._stopping = True
-            self._doorbell.release()
+            self._ring()
             thread.join()
         with self._connection_lock:  # a caller may be writing for itself already
             self._disconnect()
@@ -90,7 +91,7 @@ class Writer:
             if is_queued:
                 self._queue.append(item)
         if is_queued:
-            self._doorbell.release()
+            self._ring()
             item.done.acquire()
         else:
             with self._connection_lock:
@@ -100,11 +101,16 @@ class Writer:
             raise item.error
         return item.result
 
+    def _ring(self) -> None:
+        try:
+            self._doorbell.release()
+        except RuntimeError:
+            pass  # it rings already: the writer has yet to look into the queue
+
     def _run(self) -> None:
         while not (self._stopping and not self._queue):
             self._doorbell.acquire()
-            batch = self._gather()
-            if batch:
+            while batch := self._gather():
                 with self._connection_lock:
                     self._commit(batch)
 

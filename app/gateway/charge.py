@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import orjson
 
+from app.domain.billing.estimates import fit_to_hold
 from app.domain.billing.tokens import count_text
 from app.domain.catalog.kinds import ModelKind
 from app.domain.catalog.pricing import PriceSheet, UnpricedUnit
@@ -35,7 +36,7 @@ class Delivered:
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """What a call is billed. `verdict` says why usage was not believed, None where there was none."""
+    """What a call is billed. `verdict` says whether usage was believed, None where none came."""
 
     units: Units
     cost_nanos: int
@@ -103,8 +104,8 @@ def _without_usage(
     else:
         units = _counted(call, delivered)
         is_estimated = True
-    cost_nanos = _fit(units, sheet, call.hold.amount_nanos)
-    units = {unit: count for unit, count in units.items() if count}
+    units = fit_to_hold(sheet, units, hold_nanos=call.hold.amount_nanos)
+    cost_nanos = sheet.cost_nanos(units)
     return Charge(units, cost_nanos, is_estimated, verdict, reported)
 
 
@@ -122,22 +123,3 @@ def _counted(call: Call, delivered: Delivered) -> dict[Unit, int]:
         output = count_text(delivered.read_text()) + delivered.uncounted_frames
         units[Unit.OUTPUT] = min(output, call.bound.output_bound_tokens)
     return units
-
-
-def _fit(units: dict[Unit, int], sheet: PriceSheet, limit_nanos: int) -> int:
-    """Lower an estimate's units, output first, until they cost at most the hold; return the cost.
-
-    The units on the receipt always multiply out to the cost.
-    """
-    for unit in sorted(units, key=lambda unit: unit in INPUT_UNITS):
-        if sheet.cost_nanos(units) <= limit_nanos:
-            break
-        low, high = 0, units[unit]
-        while low < high:
-            middle = (low + high + 1) // 2
-            if sheet.cost_nanos({**units, unit: middle}) <= limit_nanos:
-                low = middle
-            else:
-                high = middle - 1
-        units[unit] = low
-    return sheet.cost_nanos(units)

@@ -10,11 +10,13 @@ from sqlalchemy.orm import Session
 from app.core.crypto import Digester
 from app.core.writer import Writer
 from app.domain.billing.leases import start_lease
-from app.domain.channels.offers import OfferBook, Route
+from app.domain.billing.bound_facts import BoundFacts, dearest_facts
+from app.domain.channels.offers import Offer, OfferBook, Route
 from app.gateway.authentication import Keys
 from app.gateway.dialing import Target, parse_base_url
 from app.gateway.exchange import Timeouts
 from app.gateway.limits import BodyBudget, Slots
+from app.gateway.model_facts import facts_of
 from app.gateway.upstream import UpstreamPool, header_lines
 
 
@@ -53,6 +55,7 @@ class Gateway:
     running: dict[int, Running] = field(default_factory=dict)
     is_draining: bool = False
     _wires: dict[tuple[int, str, str, bool], Wire] = field(default_factory=dict)
+    _facts: dict[int, tuple[Offer, tuple[Route, ...], BoundFacts]] = field(default_factory=dict)
     _lease_id: int | None = None
     _lease_lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -82,6 +85,14 @@ class Gateway:
     @property
     def has_lease(self) -> bool:
         return self._lease_id is not None
+
+    def facts(self, offer: Offer, routes: tuple[Route, ...]) -> BoundFacts:
+        """What bounds a call's cost, the dearest over `routes`; kept while the snapshot stays."""
+        kept = self._facts.get(offer.model_id)
+        if kept is None or kept[0] is not offer or kept[1] is not routes:
+            facts = dearest_facts(facts_of(offer, route) for route in routes)
+            kept = self._facts[offer.model_id] = (offer, routes, facts)
+        return kept[2]
 
     def wire(self, route: Route) -> Wire:
         """The route's target, path prefix and header lines. `ValueError` for an unusable channel."""

@@ -5,26 +5,13 @@ from typing import Any
 
 from app.core.crypto import Digester
 from app.domain.billing.bound import output_limit_to_send
-from app.domain.billing.bound_facts import BoundFacts, bound_facts
 from app.domain.channels.models import StreamUsage
-from app.domain.channels.offers import Offer, Route
+from app.domain.channels.offers import Route
 from app.gateway.call import Call
 from app.gateway.envelope import Envelope
+from app.gateway.model_facts import facts_of
 
 _SALTED = ("user", "prompt_cache_key")
-
-
-def facts_of(offer: Offer, route: Route) -> BoundFacts:
-    """What bounds the cost of a model on one channel."""
-    return bound_facts(
-        max_input_tokens=offer.max_input_tokens,
-        max_output_tokens=offer.max_output_tokens,
-        max_tokens_per_input_image=offer.max_tokens_per_input_image,
-        max_tokens_per_output_image=offer.max_tokens_per_output_image,
-        is_reasoning="reasoning" in offer.abilities,
-        output_limit_includes_reasoning=route.limit_includes_reasoning,
-        enforces_output_maximum=route.enforces_limit,
-    )
 
 
 def body_for(call: Call, route: Route, *, digester: Digester, asks_usage: bool) -> bytes:

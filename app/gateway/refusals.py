@@ -11,6 +11,7 @@ from typing import Any
 
 from app.core.json_document import Document
 from app.core.strict_json import has_duplicates, has_lone_surrogate
+from app.domain.catalog.kinds import ModelKind
 from app.gateway.errors import InvalidParameter, StatefulNotSupported, UnsupportedParameter
 from app.gateway.protocols import Protocol
 
@@ -104,13 +105,16 @@ _STATE_IN_PARTS = ("file_id", "cached_content", "cachedContent")
 def refuse(protocol: Protocol, document: Document) -> None:
     """Raise for the first member that may not pass. Raises `InvalidParameter` where a name or a
     duplicate could be read differently by a provider than by us."""
-    _refuse_look_alikes(protocol, document)
-    rows = REFUSED + REFUSED_IN_CHAT if protocol.name == "chat" else REFUSED
-    for row in rows:
-        if row.member in document:
-            value = document.get(row.member)
-            if value is not None and row.refuses(value):
-                raise row.error(f"{row.member} is not supported. {row.advice}", field=row.member)
+    rows = _ROWS_IN_CHAT if protocol.kind is ModelKind.CHAT else _ROWS
+    for name in document.names:
+        if name not in protocol.known:
+            _refuse_look_alike(protocol, name)
+        row = rows.get(name)
+        if row is None:
+            continue
+        value = document.get(name)
+        if value is not None and row.refuses(value):
+            raise row.error(f"{name} is not supported. {row.advice}", field=name)
     for member in _JUDGED_INSIDE:
         if member in document and has_duplicates(document, member):
             raise InvalidParameter(f"{member} names a member twice.", field=member)
@@ -122,20 +126,16 @@ def refuse(protocol: Protocol, document: Document) -> None:
             )
 
 
-def _refuse_look_alikes(protocol: Protocol, document: Document) -> None:
-    for name in document.names:
-        folded = name.casefold()
-        if name != folded and folded in _guarded(protocol) and name not in protocol.known:
-            raise InvalidParameter(f"Write {folded} in lower case.", field=name)
-        if has_lone_surrogate(name):
-            raise InvalidParameter("A member's name is not valid Unicode.")
+_ROWS = {row.member: row for row in REFUSED}
+_ROWS_IN_CHAT = {row.member: row for row in REFUSED + REFUSED_IN_CHAT}
 
 
-def _guarded(protocol: Protocol) -> frozenset[str]:
-    return protocol.known | _REFUSED_NAMES
-
-
-_REFUSED_NAMES = frozenset(row.member for row in REFUSED + REFUSED_IN_CHAT)
+def _refuse_look_alike(protocol: Protocol, name: str) -> None:
+    folded = name.casefold()
+    if name != folded and (folded in protocol.known or folded in _ROWS_IN_CHAT):
+        raise InvalidParameter(f"Write {folded} in lower case.", field=name)
+    if has_lone_surrogate(name):
+        raise InvalidParameter("A member's name is not valid Unicode.")
 
 
 def _parts(messages: Any) -> Iterator[dict[str, Any]]:

@@ -9,7 +9,7 @@ from app.domain.accounts.models import KeyScope
 from app.domain.billing.bound import Hold as Bound
 from app.domain.billing.bound import Refusal as BeyondMeans
 from app.domain.billing.bound import choose_hold
-from app.domain.billing.bound_facts import BoundFacts, dearest_facts
+from app.domain.billing.bound_facts import BoundFacts
 from app.domain.billing.errors import InsufficientBalance, KeyCapReached, TooManyRunning
 from app.domain.billing.reserve import Reserve
 from app.domain.billing.tokens import text_bound_tokens
@@ -20,7 +20,6 @@ from app.gateway.call import Call
 from app.gateway.envelope import Envelope
 from app.gateway.gateway import Gateway
 from app.gateway.inbound import Inbound
-from app.gateway.outgoing import facts_of
 
 ATTEMPTS_AND_DRAIN = 4
 
@@ -65,8 +64,7 @@ def reserve(
     Raises `InsufficientBalance`, `KeyCapReached`, `TooManyRunning`. The text is tokenised only
     where a token a byte is not affordable, and never under the wallet's lock.
     """
-    facts = dearest_facts(facts_of(offer, route) for route in routes)
-    decision = _Decision(price, facts, envelope)
+    decision = _Decision(price, gateway.facts(offer, routes), envelope)
     write = _write(gateway, inbound, caller, envelope, offer, price, decision)
     verdict: Hold | Refusal = gateway.writer.submit(write)
     if isinstance(verdict, Refusal) and verdict.reason != "concurrency":

@@ -66,7 +66,5 @@ SERVED_KINDS = frozenset(row.kind for row in KINDS if row.is_served)
 
 def is_priced(kind: ModelKind, sheet: PriceSheet) -> bool:
     """Whether `sheet` prices what an answer of this kind is billed in (a parent's price counts)."""
-    base = sheet.prices_for(0)
-    return any(
-        all(base.price_of(unit) is not None for unit in needed) for needed in _ROWS[kind].must_price
-    )
+    base = sheet.prices_for(0).nanos_per_million  # parents' prices are filled in
+    return any(needed <= base.keys() for needed in _ROWS[kind].must_price)

@@ -17,6 +17,7 @@ from app.core.money import LARGEST_BIGINT, ceil_div, parse_usd
 from app.domain.catalog.units import INPUT_UNITS, PARENTS, TOKEN_UNITS, Unit
 
 MILLION = 1_000_000
+_PIECES = frozenset({Unit.IMAGE})
 
 
 class InvalidPriceSheet(BadRequest):
@@ -139,20 +140,31 @@ class PriceSheet:
 
         Raises UnpricedUnit where something used has no price, or nothing used is billable.
         """
-        used = {unit: quantity for unit, quantity in units.items() if _checked(quantity)}
-        prices = self.prices_for(total_input_tokens(used)).nanos_per_million
-        sells_tokens = not TOKEN_UNITS.isdisjoint(prices)
-        has_tokens = not TOKEN_UNITS.isdisjoint(used)
-        left_out = TOKEN_UNITS if not sells_tokens else {Unit.IMAGE} if has_tokens else frozenset()
-        billed = [unit for unit in Unit if unit in used and unit not in left_out]
-        unpriced = [unit for unit in billed if unit not in prices] if billed else list(used)
-        if unpriced:
-            raise UnpricedUnit(facts={"units": unpriced})
-        return tuple(LineItem(unit, used[unit], prices[unit]) for unit in billed)
+        billed = self._billed(units)
+        return tuple(
+            LineItem(unit, billed[unit][0], billed[unit][1]) for unit in Unit if unit in billed
+        )
 
     def cost_nanos(self, units: Mapping[Unit, int]) -> int:
         """The cost of a call of these disjoint units; see `line_items` for what is left out."""
-        return ceil_div(sum(line.numerator for line in self.line_items(units)), MILLION)
+        numerator = sum(quantity * price for quantity, price in self._billed(units).values())
+        return ceil_div(numerator, MILLION)
+
+    def _billed(self, units: Mapping[Unit, int]) -> dict[Unit, tuple[int, int]]:
+        """Quantity and price of each unit that is a line. Raises UnpricedUnit."""
+        used = {unit: quantity for unit, quantity in units.items() if _checked(quantity)}
+        step = self._step(total_input_tokens(used))
+        prices = step.prices.nanos_per_million
+        left_out: frozenset[Unit] = frozenset()
+        if not step.sells_tokens:
+            left_out = TOKEN_UNITS
+        elif Unit.IMAGE in used and not TOKEN_UNITS.isdisjoint(used):
+            left_out = _PIECES
+        billed = [unit for unit in used if unit not in left_out]
+        unpriced = [unit for unit in billed if unit not in prices] if billed else list(used)
+        if unpriced:
+            raise UnpricedUnit(facts={"units": unpriced})
+        return {unit: (used[unit], prices[unit]) for unit in billed}
 
     def to_json(self) -> str:
         """Canonical text: the same sheet gives the same bytes, so that texts may be compared."""
@@ -199,6 +211,7 @@ class _Step:
     above_input_tokens: int
     prices: Prices
     dearest: Mapping[Unit, int]
+    sells_tokens: bool
 
 
 def total_input_tokens(units: Mapping[Unit, int]) -> int:
@@ -212,7 +225,8 @@ def _steps(base: Prices, tiers: tuple[Tier, ...]) -> Iterator[_Step]:
         prices = _complete(own, base=base)
         for unit, price in prices.nanos_per_million.items():
             dearest[unit] = max(price, dearest.get(unit, 0))
-        yield _Step(above, prices, MappingProxyType(dict(dearest)))
+        sells_tokens = not TOKEN_UNITS.isdisjoint(prices.nanos_per_million)
+        yield _Step(above, prices, MappingProxyType(dict(dearest)), sells_tokens)
 
 
 def _complete(prices: Prices, *, base: Prices) -> Prices:
