@@ -112,7 +112,7 @@ class PayloadTooLarge(AppError):
 class UnsupportedMediaType(AppError):
     status = 415
     reason = "unsupported_media_type"
-    message = "Send the body as application/json."
+    message = "Send the body as JSON in UTF-8, with Content-Type: application/json."
 
 
 class TooManyRequests(AppError):
@@ -136,4 +136,4 @@ class Unavailable(AppError):
 class UpstreamTimeout(AppError):
     status = 504
     reason = "upstream_timeout"
-    message = "The model's provider did not answer in time."
+    message = "The model's provider did not answer in time. You were not charged."

@@ -17,7 +17,7 @@ _PLAIN_DECIMAL = re.compile(r"(-?)(0|[1-9][0-9]{0,9})(?:\.([0-9]{1,9}))?")
 
 
 class InvalidAmount(BadRequest):
-    number = 3
+    number = 4
     reason = "invalid_amount"
     message = (
         'Send the amount as a plain decimal string such as "0.2", with at most 9 decimals, '

@@ -18,10 +18,6 @@ PIECE_BYTES = 1 << 20
 """Most bodies fit into one piece and are then never copied; memory grows only as bytes arrive."""
 
 
-class BodyTooLarge(PayloadTooLarge):
-    number = 1
-
-
 class ClientLeft(BadRequest):
     """Fewer bytes came than Content-Length promised, or the connection broke."""
 
@@ -36,13 +32,8 @@ class InvalidContentLength(BadRequest):
     message = "The Content-Length header must be a whole number of bytes."
 
 
-class NotJson(UnsupportedMediaType):
-    number = 1
-    message = "Send the body as JSON in UTF-8, with Content-Type: application/json."
-
-
 class EncodedBody(UnsupportedMediaType):
-    number = 2
+    number = 1
     reason = "unsupported_content_encoding"
     message = "Send the body without compression: a Content-Encoding is not accepted."
 
@@ -55,7 +46,7 @@ def read_body(environ: Mapping[str, Any], *, limit_bytes: int) -> bytes:
     """The whole body, at most `limit_bytes` long.
 
     A declared length above the limit is refused unread; a body without a declared length is read
-    until it ends. Raises BodyTooLarge, ClientLeft, InvalidContentLength.
+    until it ends. Raises PayloadTooLarge, ClientLeft, InvalidContentLength.
     """
     if _is_chunked(environ):
         return _read_to_end(environ["wsgi.input"], limit_bytes)
@@ -76,18 +67,18 @@ def read_body(environ: Mapping[str, Any], *, limit_bytes: int) -> bytes:
 def require_json(environ: Mapping[str, Any]) -> None:
     """Refuse a body that is compressed or not declared as JSON in UTF-8.
 
-    Raises EncodedBody, NotJson.
+    Raises EncodedBody, UnsupportedMediaType.
     """
     encoding = environ.get("HTTP_CONTENT_ENCODING", "").strip().lower()
     if encoding not in ("", "identity"):
         raise EncodedBody(field="Content-Encoding")
     media_type, *parameters = environ.get("CONTENT_TYPE", "").lower().split(";")
     if media_type.strip() != "application/json":
-        raise NotJson(field="Content-Type")
+        raise UnsupportedMediaType(field="Content-Type")
     for parameter in parameters:
         name, _, value = parameter.partition("=")
         if name.strip() == "charset" and value.strip().strip('"') not in ("utf-8", "utf8"):
-            raise NotJson(field="Content-Type")
+            raise UnsupportedMediaType(field="Content-Type")
 
 
 def _is_chunked(environ: Mapping[str, Any]) -> bool:
@@ -126,8 +117,8 @@ def _pieces(stream: _Readable, size_bytes: int) -> Iterator[bytes]:
         yield piece
 
 
-def _too_large(limit_bytes: int) -> BodyTooLarge:
-    return BodyTooLarge(
+def _too_large(limit_bytes: int) -> PayloadTooLarge:
+    return PayloadTooLarge(
         f"The request body may hold at most {limit_bytes} bytes.",
         facts={"limit_bytes": limit_bytes},
     )

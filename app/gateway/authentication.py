@@ -14,14 +14,13 @@ from sqlalchemy.orm import Session
 from app.core import clock
 from app.core.crypto import Digester
 from app.core.errors import AppError
+from app.domain.accounts.errors import InvalidApiKey, KeyPendingApproval
 from app.domain.accounts.key_secrets import secret_digest
 from app.domain.accounts.models import ApiKey, KeyScope, KeyState, User
 from app.gateway.errors import (
     AccountDisabled,
     ConflictingCredentials,
-    InvalidApiKey,
     KeyExpired,
-    KeyPending,
 )
 from app.gateway.inbound import Inbound
 
@@ -118,8 +117,7 @@ def _read(session: Session, digest: str) -> Caller | AppError:
     if not row.active:
         return AccountDisabled()
     if row.state is KeyState.PENDING:
-        return KeyPending("This key waits for approval. Its owner approves it at /account/keys, "
-                          "after claiming the account at /claim.")  # fmt: skip
+        return KeyPendingApproval()
     if _is_past(row.expires_at):
         return KeyExpired()
     return Caller(

@@ -4,12 +4,10 @@
 
     BadRequest            InvalidParameter, UnsupportedParameter, StatefulNotSupported,
                           RemoteUrlNotSupported, ConflictingCredentials, UpstreamRejected
-    Unauthorized          InvalidApiKey
-    Forbidden             KeyPending, KeyExpired, AccountDisabled, ModelNotAllowed
+    Forbidden             KeyExpired, AccountDisabled, ModelNotAllowed
     PayloadTooLarge       UpstreamRejectedSize
     UpstreamFailed        ProviderFailed
     Unavailable           ServerBusy, NoChannel
-    UpstreamTimeout       ProviderTimeout
 """
 
 from typing import Any
@@ -21,10 +19,8 @@ from app.core.errors import (
     BadRequest,
     Forbidden,
     PayloadTooLarge,
-    Unauthorized,
     Unavailable,
     UpstreamFailed,
-    UpstreamTimeout,
 )
 
 _TYPES = {
@@ -77,18 +73,6 @@ class UpstreamRejected(BadRequest):
     message = "The model's provider does not accept this request. Check its parameters."
 
 
-class InvalidApiKey(Unauthorized):
-    number = 51
-    reason = "invalid_api_key"
-    message = "The API key is missing or not valid. Send Authorization: Bearer sk-…"
-
-
-class KeyPending(Forbidden):
-    number = 51
-    reason = "key_pending_approval"
-    message = "This key waits for the approval of the account's owner."
-
-
 class KeyExpired(Forbidden):
     number = 52
     reason = "key_expired"
@@ -129,12 +113,6 @@ class NoChannel(Unavailable):
     number = 52
     reason = "upstream_unavailable"
     message = "No provider of this model can take the request now. You were not charged. Try again."
-
-
-class ProviderTimeout(UpstreamTimeout):
-    number = 1
-    reason = "upstream_timeout"
-    message = "The model's provider did not answer in time. You were not charged."
 
 
 def error_object(error: AppError) -> dict[str, Any]:

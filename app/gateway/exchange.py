@@ -148,6 +148,8 @@ class Exchange:
 
     def linger(self, seconds: float) -> None:
         """Wait shortly for an end that no longer matters, so that the connection can be kept."""
+        if self._connection is None:
+            return
         self.hurry(seconds)
         with suppress(UpstreamError):
             for _ in self.chunks():

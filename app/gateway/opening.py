@@ -1,8 +1,8 @@
 """Asking the channels, one after another, until one begins to answer.
 
 A failure before the client's first byte moves on to the next channel; a caller's fault does not,
-and neither does a time-out after the request was sent (it would be bought twice), unless the channel
-allows it. A stream counts as begun with its first data frame: an error before it still moves on.
+and neither does a time-out after the request was sent (it would be bought twice), unless the
+channel allows it. A stream counts as begun with its first data frame: an error before it moves on.
 """
 
 import logging
@@ -10,13 +10,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from app.core import clock
-from app.core.errors import AppError
+from app.core.errors import AppError, UpstreamTimeout
 from app.domain.channels.models import StreamUsage
 from app.domain.channels.offers import Route
 from app.domain.channels.stream_usage import StoreStreamUsage
 from app.gateway.answer import Answer, UnreadableAnswer, embeddings_to_base64, read_answer
 from app.gateway.call import Attempt, Call
-from app.gateway.errors import NoChannel, ProviderFailed, ProviderTimeout
+from app.gateway.errors import NoChannel, ProviderFailed
 from app.gateway.exchange import Exchange
 from app.gateway.gateway import Gateway
 from app.gateway.outgoing import asks_for_usage, body_for
@@ -167,7 +167,7 @@ def _failed(error: UpstreamError, route: Route) -> AttemptFailed:
         return AttemptFailed(NoChannel(retry_after_s=5), outcome=outcome, may_retry=True)
     if isinstance(error, _LATE):
         may_retry = route.retry_after_timeout or not error.sent
-        return AttemptFailed(ProviderTimeout(), outcome=outcome, may_retry=may_retry)
+        return AttemptFailed(UpstreamTimeout(), outcome=outcome, may_retry=may_retry)
     return AttemptFailed(ProviderFailed(), outcome=outcome, may_retry=True)
 
 

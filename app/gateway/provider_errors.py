@@ -44,7 +44,7 @@ RETRY_AFTER_MAX_S = 60
 
 
 def judge(status: int) -> StatusRow:
-    """The row of a status that is no success; redirects and unknown ones are the provider's fault."""
+    """The row of a status that is no success; an unknown one is the provider's fault."""
     return STATUSES.get(status, _OTHER)
 
 

@@ -75,7 +75,7 @@ def _receive(gateway: Gateway, protocol: Protocol, inbound: Inbound, places: Pla
 
 
 def _ask(gateway: Gateway, call: Call, routes: Sequence[Route]) -> OpenedWhole | OpenedStream:
-    """Open the upstream; where every attempt failed, the hold goes back before the error goes out."""
+    """Open the upstream; where every attempt failed, the hold goes back first."""
     try:
         return open_upstream(gateway, call, routes)
     except AttemptFailed as failed:

@@ -10,12 +10,12 @@ from typing import Any
 
 import orjson
 
-from app.core.errors import AppError
+from app.core.errors import AppError, UpstreamTimeout
 from app.core.money import format_usd
 from app.gateway import settlement
 from app.gateway.call import Call
 from app.gateway.charge import Charge, Delivered, charge, estimate
-from app.gateway.errors import ProviderFailed, ProviderTimeout, error_object
+from app.gateway.errors import ProviderFailed, error_object
 from app.gateway.gateway import Gateway
 from app.gateway.limits import Places
 from app.gateway.opening import OpenedStream
@@ -114,7 +114,7 @@ class StreamBody:
                 cost_usd=format_usd(bill.cost_nanos), own_usage=_own_usage(relay, bill)
             )
         self._settle_broken(broken)
-        error = ProviderTimeout() if isinstance(broken, _LATE) else ProviderFailed()
+        error = UpstreamTimeout() if isinstance(broken, _LATE) else ProviderFailed()
         return relay.fail(orjson.dumps(self._shown(error)))
 
     def _shown(self, error: AppError) -> dict[str, Any]:

@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import update
 from werkzeug.test import TestResponse
 
+from app.domain.accounts.errors import InvalidApiKey
 from app.domain.accounts.models import ApiKey, KeyState, User
 from app.gateway.authentication import Keys
-from app.gateway.errors import InvalidApiKey
 from app.gateway.inbound import Inbound
 from tests.gateway.shop import CHAT_PATH, MESSAGES, Customer, Shop, in_an_hour
 

@@ -5,11 +5,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 from werkzeug.test import TestResponse
 
 from app.domain.billing.models import CallState
+from app.domain.channels.models import ChannelModel
 from tests.gateway.conftest import OpenShop
-from tests.gateway.shop import PROVIDER_KEY, Shop, wait_until
+from tests.gateway.shop import MAX_OUTPUT_TOKENS, PROVIDER_KEY, Shop, wait_until
 from tests.gateway.wire_client import closed_port
 from tests.gateway.wire_server import Script, Wire, WireServer, answering
 from tests.sandbox_server import RunningSandbox
@@ -63,7 +65,7 @@ def assert_nothing_leaks(response: TestResponse, *servers: WireServer) -> None:
 MOVES_ON: dict[str, bytes] = {
     **{
         f"status-{status}": answer_bytes(status)
-        for status in (401, 402, 403, 404, 408, 409, 429, 500, 501, 502, 503, 504, 529, 599)
+        for status in (401, 402, 403, 404, 429, 500, 503, 529)
     },
     "redirect-302": answer_bytes(302, "Location: http://127.0.0.1:9/v1"),
     "redirect-307": answer_bytes(307, "Location: http://127.0.0.1:9/v1"),
@@ -167,6 +169,37 @@ def test_misbehaviour_before_content_is_tried_on_every_channel(
     if outcome is not None:
         assert all(found.startswith(outcome) for found in outcomes)
     assert (call.state, call.cost_nanos) == (CallState.VOIDED, 0)
+    shop.assert_at_rest()
+
+
+def test_remote_url_goes_to_public_channels_only(shop: Shop):
+    """A server on a private network would fetch it from inside."""
+    shop.add_channel("public", "https://127.0.0.1:9", priority=-1, allow_private=False)
+    part = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}
+    response = shop.chat(shop.customer(), messages=[{"role": "user", "content": [part]}])
+    assert response.status_code == 503
+    assert not shop.provider.requests
+    (attempt,) = json.loads(shop.only_call().attempts)
+    assert attempt["outcome"] == "AddressNotAllowed"
+    shop.assert_at_rest()
+
+
+def test_output_limit_is_sent_as_each_channel_needs_it(
+    shop: Shop, failing: Failing, shared_provider: RunningSandbox
+):
+    """One hold covers every channel asked; the number we chose goes where nothing else bounds."""
+    server = failing(answering(answer_bytes(500)))
+    lax = shop.add_channel("lax", url_of(server), priority=9)
+    with shop.session() as session:
+        session.execute(
+            update(ChannelModel)
+            .where(ChannelModel.channel_id == lax)
+            .values(enforces_limit=False, limit_field="max_completion_tokens")
+        )
+    assert shop.chat(shop.customer()).status_code == 200
+    assert json.loads(server.bodies[0])["max_completion_tokens"] == MAX_OUTPUT_TOKENS
+    second = json.loads(shop.provider.requests[-1].body)
+    assert {"max_tokens", "max_completion_tokens"}.isdisjoint(second)
     shop.assert_at_rest()
 
 

@@ -26,13 +26,16 @@ class InviterNotOffered(BadRequest):
 class InvalidApiKey(Unauthorized):
     number = 30
     reason = "invalid_api_key"
-    message = "Send a valid key as Authorization: Bearer sk-…"
+    message = "The API key is missing or not valid. Send Authorization: Bearer sk-…"
 
 
 class KeyPendingApproval(Forbidden):
     number = 30
     reason = "key_pending_approval"
-    message = "This key waits for the approval of its account's owner. See /claim."
+    message = (
+        "This key waits for approval. Its owner approves it at /account/keys, "
+        "after claiming the account at /claim."
+    )
 
 
 class AccountNotAllowed(Forbidden):

@@ -8,11 +8,11 @@ from app.core import clock
 from app.core.crypto import Digester
 from app.core.database import in_session
 from app.domain.accounts import claims, users
-from app.domain.accounts.models import InviterState, User
+from app.domain.accounts.models import User
 from app.domain.audit import ANONYMOUS, AuditAction, record
 from app.domain.billing import ledger
 from app.domain.mail import MailMessage, queue
-from app.domain.partners import budgets, membership, trials
+from app.domain.partners import budgets, membership, owed, trials
 from app.domain.partners.models import Partner
 from app.domain.partners.trials import TrialSource
 from app.domain.settings import SettingsView, in_force
@@ -63,12 +63,12 @@ def request_link(
     email: str,
     language: str,
     base_url: str,
-    network: str | None = None,
+    network: str,
 ) -> None:
     """Mail a fresh link to an unclaimed account, three a day at most.
 
     Says nothing about the outcome, so that whoever asks learns nothing about the email. The mail
-    counts for the `network` of whoever asks, where one is given.
+    counts for the `network` of whoever asks.
     """
     user = users.lock_by_email(session, email)
     if user is None or user.is_claimed or not user.active:
@@ -78,7 +78,7 @@ def request_link(
     was_onboarded_today = mailed_at is not None and mailed_at > clock.now() - _DAY
     if sent - was_onboarded_today >= FRESH_LINKS_A_DAY:
         return
-    if network is not None and not _take_network_mail(session, in_force(session), network):
+    if not _take_network_mail(session, in_force(session), network):
         return
     _mail_link(
         session,
@@ -103,24 +103,30 @@ def claim(
 ) -> User:
     """Claim the account (see ``accounts/claims.py``) and pay the trial money that it never got.
 
-    That comes from the budget of a partner whose signature opened the account, else from the open
-    one, where it counts for the claimant's `network`. Raises ClaimLinkInvalid, InviterNotOffered.
+    What is owed comes from the budgets of the call that opened the account; else, as of somebody
+    who signed up, from the open one, where it counts for the claimant's `network`. Raises
+    ClaimLinkInvalid, InviterNotOffered.
     """
-    link = claims.find_link(session, digester, token)
-    vouched_by = _signer(session, users.lock(session, link.user_id))
     user = claims.claim(
         session, digester, token=token, password_hash=password_hash, inviter_id=inviter_id
     )
-    source = TrialSource(vouched_by, network)
+    source = _owed_source(session, user) or TrialSource(None, network)
     trials.grant(session, digester, settings, user=user, source=source, actor=user.email)
     return user
 
 
-def _signer(session: Session, user: User) -> Partner | None:
-    """Only a signed call confirms an inviter before the account is claimed."""
-    if user.inviter_state is not InviterState.CONFIRMED:
+def _owed_source(session: Session, user: User) -> TrialSource | None:
+    found = owed.find(session, user.id)
+    if found is None:
         return None
-    return session.get(Partner, user.inviter_id)
+    return TrialSource(_still_vouching(session, user, found.vouched_by), found.network)
+
+
+def _still_vouching(session: Session, user: User, partner_id: int | None) -> Partner | None:
+    """The partner, unless it was switched off since, or this user wants nothing of it."""
+    if partner_id is None or users.is_blocked(session, user_id=user.id, inviter_id=partner_id):
+        return None
+    return membership.find_accepted(session, partner_id)
 
 
 def _take_mail(

@@ -73,14 +73,19 @@ def change(
 
 def accepted(session: Session, inviter_id: int) -> Partner:
     """The partner of that id, if it may invite now. Raises InviterNotAccepted."""
-    partner = session.scalar(
-        select(Partner)
-        .join(User, User.id == Partner.user_id)
-        .where(Partner.user_id == inviter_id, Partner.is_active, User.active)
-    )
+    partner = find_accepted(session, inviter_id)
     if partner is None:
         raise InviterNotAccepted(field="inviter_id")
     return partner
+
+
+def find_accepted(session: Session, partner_id: int) -> Partner | None:
+    """The partner of that id; None where it may not invite now."""
+    return session.scalar(
+        select(Partner)
+        .join(User, User.id == Partner.user_id)
+        .where(Partner.user_id == partner_id, Partner.is_active, User.active)
+    )
 
 
 def approved_name(session: Session, partner_id: int | None) -> str | None:

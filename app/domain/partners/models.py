@@ -94,6 +94,19 @@ class TrialGrant(Base):
     returned_at: Mapped[OptionalMoment]
 
 
+class OwedTrial(Base):
+    """A grant that its day's budget had no room for, with what it counts for once it is given."""
+
+    __tablename__ = "owed_trials"
+
+    user_id: Mapped[int] = mapped_column(
+        BigId, ForeignKey("users.id"), primary_key=True, autoincrement=False
+    )
+    vouched_by: Mapped[int | None] = mapped_column(BigId, ForeignKey("partners.user_id"))
+    network: Mapped[str] = mapped_column(String(49))
+    created_at: Mapped[Moment]
+
+
 class DailyBudget(Base):
     """How much of a daily budget is used: nanos, or a count. Changed by guarded upserts."""
 

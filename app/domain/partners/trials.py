@@ -22,8 +22,8 @@ from app.domain.audit import SYSTEM, AuditAction, record
 from app.domain.billing import ledger
 from app.domain.billing.ledger import Bucket, Movement
 from app.domain.billing.models import AccountKind, TransferKind
-from app.domain.partners import budgets
-from app.domain.partners.mail_domains import is_public_provider, registrable_domain
+from app.domain.partners import budgets, owed
+from app.domain.partners.mail_domains import registrable_domain
 from app.domain.partners.models import Partner, TrialGrant
 from app.domain.settings import SettingsView
 
@@ -34,6 +34,10 @@ class TrialSource:
 
     vouched_by: Partner | None
     network: str
+
+    @property
+    def vouched_by_id(self) -> int | None:
+        return None if self.vouched_by is None else self.vouched_by.user_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +60,8 @@ def grant(
 ) -> int:
     """Give the mailbox its trial money within the day's budgets; the nanos given, 0 for none.
 
-    Mailbox and budgets are taken together or not at all.
+    Mailbox and budgets are taken together or not at all. What a budget has no room for is owed
+    (see ``owed.py``). The caller holds the user's lock.
     """
     amount_nanos: int = settings["trial_amount_usd"]
     if amount_nanos == 0:
@@ -65,12 +70,15 @@ def grant(
     attempt = session.begin_nested()
     grant_id = _enter_mailbox(session, digester, settings, user=user, source=source)
     missing = None if grant_id is None else _first_not_taken(session, shares)
-    if grant_id is None or missing is not None:
+    if missing is not None:
         attempt.rollback()
-        if missing is not None:
-            _tell_operator(session, missing)
+        _owe(session, user=user, source=source)
+        _tell_operator(session, missing)
         return 0
     attempt.commit()
+    owed.forget(session, user.id)
+    if grant_id is None:
+        return 0
     _pay(session, user=user, grant_id=grant_id, amount_nanos=amount_nanos, actor=actor)
     return amount_nanos
 
@@ -111,7 +119,7 @@ def _shares(
         _Share(f"trial:network:{source.network}", amount_nanos, network_limit),
     ]
     domain = domain_of(user.email)
-    if not is_public_provider(domain):
+    if domain not in settings["public_mail_domains"]:
         name = f"trial:domain:{registrable_domain(domain)}"[:128]
         shares.append(_Share(name, 1, settings["trial_domain_grants"]))
     return shares
@@ -132,7 +140,7 @@ def _enter_mailbox(
         .values(
             mailbox_digest=digester.digest("trial-mailbox", canonical_mailbox(user.email)),
             user_id=user.id,
-            vouched_by=None if source.vouched_by is None else source.vouched_by.user_id,
+            vouched_by=source.vouched_by_id,
             amount_nanos=settings["trial_amount_usd"],
             granted_at=now,
             expires_at=now + timedelta(days=settings["trial_days"]),
@@ -147,6 +155,10 @@ def _first_not_taken(session: Session, shares: list[_Share]) -> _Share | None:
         if not budgets.take(session, name=share.name, amount=share.amount, limit=share.limit):
             return share
     return None
+
+
+def _owe(session: Session, *, user: User, source: TrialSource) -> None:
+    owed.note(session, user_id=user.id, vouched_by=source.vouched_by_id, network=source.network)
 
 
 def _tell_operator(session: Session, missing: _Share) -> None:

@@ -21,6 +21,7 @@ from app.domain.settings.kinds import (
     SettingKind,
     choice_of,
 )
+from app.domain.settings.mail_providers import PUBLIC_MAIL_DOMAINS
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,12 @@ SETTINGS: tuple[SettingSpec, ...] = (
         COUNT,
         "3",
         "grants a day from the open budget to one domain that is no public mail provider",
+    ),
+    SettingSpec(
+        "public_mail_domains",
+        DOMAINS,
+        ",".join(PUBLIC_MAIL_DOMAINS),
+        "domains of public mail providers, which trial_domain_grants leaves out",
     ),
     # Keys made by partners.
     SettingSpec(
