@@ -9,7 +9,8 @@ app = create_app()
 
 def serving() -> Flask:
     """The app with its threads running: once per worker process."""
-    from app.serving import threads
+    from app.serving import parent_watch, threads
 
+    parent_watch.end_with_parent()
     threads.start(app)
     return app

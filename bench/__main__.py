@@ -36,7 +36,9 @@ def main() -> None:
         for server in SERVERS:
             with _product(server, port) as (gateway_port, pid, key):
                 _bench_whole(server, gateway_port, pid, key)
-        print(f"\nstreams, 10 chunks/s each{'':<9}{'chunks/s':>10}{'errors':>8}{'CPU µs/chunk':>14}")
+        print(
+            f"\nstreams, 10 chunks/s each{'':<9}{'chunks/s':>10}{'errors':>8}{'CPU µs/chunk':>14}"
+        )
         for server in SERVERS:
             for count in STREAM_COUNTS:
                 with _product(server, port, threads=count + 24) as (gateway_port, pid, key):
@@ -116,7 +118,7 @@ def _product(server: str, upstream_port: int, threads: int = 128) -> Iterator[tu
             cwd=ROOT,
             env=environ,
             stdout=subprocess.DEVNULL,
-            preexec_fn=lambda: os.sched_setaffinity(0, {0}),  # noqa: PLW1509
+            preexec_fn=lambda: os.sched_setaffinity(0, {0}),
         )
         try:
             _wait_for(port)
@@ -163,7 +165,10 @@ def _children(pid: int) -> list[int]:
 
 def _wait_for(port: int) -> None:
     for _ in range(200):
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1) as probe:
+        with (
+            contextlib.suppress(OSError),
+            socket.create_connection(("127.0.0.1", port), 1) as probe,
+        ):
             probe.send(b"GET /v1/models HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
             if probe.recv(100):
                 return

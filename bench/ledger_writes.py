@@ -26,11 +26,11 @@ from app.core.writer import Write, Writer
 from app.domain import every_model  # noqa: F401  (completes the metadata)
 from app.domain.accounts.models import FIRST_USER_ID, InviterState, KeyCap, KeyScope, User
 from app.domain.billing import ledger
+from app.domain.billing.bound import Bound
 from app.domain.billing.ledger import Bucket, Movement
 from app.domain.billing.models import AccountKind, TransferKind
 from app.domain.billing.reserve import Reserve
 from app.domain.billing.settle import CallRecord, Post
-from app.domain.billing.values import HoldChoice
 
 BATCH = 32
 THREADS = 64
@@ -112,7 +112,7 @@ def prepare(engine: Engine, calls: int, users: int, *, has_cap: bool) -> Iterato
             protocol="chat_completions",
             is_streamed=True,
             client_request_id=None,
-            decide=lambda available_nanos: HoldChoice(50_000, 1024),
+            decide=lambda available_nanos: Bound(50_000, 2_000, 1_024, 1_024, False),
         )
 
 

@@ -15,6 +15,7 @@ class Result:
     errors: int = 0
     chunks: int = 0
     latencies_s: list[float] = field(default_factory=list)
+    first_error: bytes = b""
 
     def percentile_ms(self, share: float) -> float:
         ordered = sorted(self.latencies_s)
@@ -51,7 +52,9 @@ def run_whole(port: int, request: bytes, *, clients: int, seconds: float) -> Res
             if not _is_complete(client.buffer):
                 continue
             result.requests += 1
-            result.errors += not client.buffer.startswith(b"HTTP/1.1 200")
+            if not client.buffer.startswith(b"HTTP/1.1 200"):
+                result.errors += 1
+                result.first_error = result.first_error or client.buffer[:400]
             result.latencies_s.append(time.perf_counter() - client.sent_at)
             client.buffer = b""
             client.send(request)

@@ -1,13 +1,14 @@
 """`flask channels …`: where models are bought."""
 
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
 import config
-from app.cli.groups import OperatorGroup, print_json
+from app.cli.groups import OperatorGroup, Text, print_json
 from app.core.database import db
 from app.domain.audit import AuditAction, record
 from app.domain.catalog.models import Model
@@ -15,18 +16,24 @@ from app.domain.channels import buying
 from app.domain.channels.models import Channel
 from app.services import services
 
+LONGEST_UPSTREAM_NAME = 256
+_INTEGER = 2**31 - 1
+
 channels_commands = OperatorGroup("channels", help="Channels: provider accounts that serve models.")
 
 
 @channels_commands.command("add")
-@click.argument("name")
-@click.option("--base-url", required=True, help="Used as given, e.g. https://api.openai.com/v1")
+@click.argument("name", type=Text(most_characters=64))
+@click.option("--base-url", required=True, type=Text(most_characters=512),
+              help="Used as given, e.g. https://api.openai.com/v1")  # fmt: skip
 @click.option("--api-key-env", required=True, help="Environment variable that holds its key.")
 @click.option("--model", "models", multiple=True, required=True, metavar="SOLD=UPSTREAM",
               help="A model it serves: our name, and its name there. Repeat.")  # fmt: skip
 @click.option("--allow-private", is_flag=True, help="The host may be on a private network.")
-@click.option("--priority", default=0, show_default=True, help="Higher is tried first.")
-@click.option("--weight", default=1, show_default=True, help="Share within its priority.")
+@click.option("--priority", type=click.IntRange(-_INTEGER, _INTEGER), default=0,
+              show_default=True, help="Higher is tried first.")  # fmt: skip
+@click.option("--weight", type=click.IntRange(1, _INTEGER), default=1, show_default=True,
+              help="Share within its priority.")  # fmt: skip
 def add_channel(
     name: str,
     base_url: str,
@@ -42,9 +49,9 @@ def add_channel(
         session,
         buying.NewChannel(
             name=name,
-            base_url=base_url,
+            base_url=_with_good_port(base_url),
             api_key=_key_from(api_key_env),
-            models=dict(_pair(text) for text in models),
+            models=_pairs(models),
             allow_private=allow_private,
             priority=priority,
             weight=weight,
@@ -53,7 +60,7 @@ def add_channel(
     )
     _record(channel, AuditAction.CHANNEL_CHANGED)
     session.commit()
-    click.echo(f"Channel {channel.name} serves {len(models)} models.")
+    click.echo(f"Channel {channel.name} is enabled. It serves {', '.join(_pairs(models))}.")
 
 
 @channels_commands.command("list")
@@ -114,10 +121,28 @@ def _key_from(variable: str) -> str:
     return key
 
 
+def _with_good_port(base_url: str) -> str:
+    try:
+        _ = urlsplit(base_url).port
+    except ValueError as error:
+        raise click.BadParameter(f"{error}.", param_hint="--base-url") from None
+    return base_url
+
+
+def _pairs(texts: tuple[str, ...]) -> dict[str, str]:
+    pairs = [_pair(text) for text in texts]
+    names = dict(pairs)
+    if len(names) < len(pairs):
+        raise click.BadParameter("A model is named twice.", param_hint="--model")
+    return names
+
+
 def _pair(text: str) -> tuple[str, str]:
     sold, equals, upstream = text.partition("=")
-    if not equals or not sold or not upstream:
-        raise click.BadParameter(f"{text!r} is not SOLD=UPSTREAM.", param_hint="--model")
+    if not equals or not sold or not upstream or len(upstream) > LONGEST_UPSTREAM_NAME:
+        raise click.BadParameter(
+            f"{text[:80]!r} is not SOLD=UPSTREAM, such as gpt-4o=gpt-4o.", param_hint="--model"
+        )
     return sold, upstream
 
 

@@ -1,91 +1,106 @@
 """`flask demo` and `flask init`: something to try everything with, or an empty live instance."""
 
-import json
-from dataclasses import asdict
-from pathlib import Path
+import logging
 from typing import Any
 
 import click
-import requests
+import flask_migrate
 from flask.cli import with_appcontext
-from sqlalchemy import select
+from sqlalchemy import inspect, select
 
-from app.cli import demonstration
-from app.cli.groups import OperatorGroup, print_json
-from app.core import clock
+from app.cli import demonstration, run_file
+from app.cli.groups import OperatorCommand, OperatorGroup, print_json
 from app.core.crypto import random_token
 from app.core.database import db
 from app.core.errors import Conflict
+from app.domain.accounts import roles
 from app.domain.accounts.emails import normalise_email
 from app.domain.accounts.models import User
+from app.domain.accounts.roles import RoleName
 from app.services import services
+
+NO_SANDBOX = "The product runs without the sandbox: restart it, and the models answer."
 
 
 class AlreadyInUse(Conflict):
     number = 21
     reason = "already_in_use"
-    message = "This instance has accounts already. `flask init` is for an empty one."
+    message = (
+        "This instance has accounts already; `flask init` is for an empty one. Another admin: "
+        "flask users create EMAIL --role admin"
+    )
 
 
 @click.group("demo", cls=OperatorGroup, invoke_without_command=True)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
 @with_appcontext
-def demo_commands(ctx: click.Context, as_json: bool) -> None:
-    """The demonstration data, made where missing; refused in production."""
-    if ctx.invoked_subcommand is not None:
+def demo_commands(context: click.Context, as_json: bool) -> None:
+    """Show the demonstration's sign-ins, key and models; make what is missing of it.
+
+    Refused in production.
+    """
+    if context.invoked_subcommand is not None:
         return
+    _make_tables_where_none()
+    running = run_file.read(services().boot["INSTANCE_PATH"])
     made = demonstration.make(db.session(), services())
+    if running is not None and running.sandbox_base_url is not None:
+        demonstration.follow_sandbox(db.session(), running.sandbox_base_url)
     db.session.commit()
-    facts = facts_of(made)
+    facts = _facts(made, running)
     if as_json:
         print_json(facts)
-        return
-    click.echo(f"Address     {facts['base_url']}")
-    click.echo(f"Admin       {made.admin_email}  {made.admin_password}")
-    click.echo(f"User        {made.user_email}  {made.user_password}")
-    click.echo(f"Inviter id  {made.inviter_id}")
-    click.echo(f"API key     {made.api_key}")
-    click.echo(f"Models      {len(facts['models'])} are sold: flask catalog list --sellable")
+    else:
+        _tell(facts, is_running=running is not None)
+    if running is not None and running.sandbox_base_url is None:
+        click.echo(NO_SANDBOX, err=True)
 
 
 @demo_commands.command("remove")
 @with_appcontext
 def remove_demonstration() -> None:
-    """End the demonstration: its keys, accounts, partner and channel; the books stay."""
+    """End the demonstration: its keys, accounts, partner and channel; the books stay.
+
+    Accounts that its partner registered are closed as well.
+    """
     closed = demonstration.remove(db.session(), services())
     db.session.commit()
-    click.echo(f"The demonstration has ended: {closed} accounts closed, balances returned.")
+    if not closed:
+        click.echo("There is no demonstration here.")
+        return
+    click.echo(f"The demonstration has ended: {closed} accounts closed, their balances returned.")
 
 
-@click.command("init")
+@click.command("init", cls=OperatorCommand)
 @click.option("--email", required=True, help="The admin's email.")
 @with_appcontext
 def init_command(email: str) -> None:
     """Make an empty live instance: one admin, no sandbox, no demonstration."""
-    session = db.session()
-    try:
-        _init(email)
-    except Conflict as error:
-        raise click.ClickException(error.message) from None
-    session.commit()
-
-
-def _init(email: str) -> None:
+    _make_tables_where_none()
     session = db.session()
     if session.scalar(select(User.id).limit(1)) is not None:
         raise AlreadyInUse
     password = random_token(18)
     admin = demonstration.open_claimed(session, email=normalise_email(email), password=password)
-    demonstration.give_role(session, admin, "admin")
-    click.echo(f"Admin {admin.email}, password {password} (shown once; change it after sign-in).")
-    click.echo("Next: flask catalog add …, flask channels add …, flask users create …")
+    roles.give(session, user=admin, role=RoleName.ADMIN, actor="operator")
+    session.commit()
+    click.echo(f"Admin     {admin.email}")
+    click.echo(f"Password  {password}  (shown this once)")
+    click.echo("Next: flask catalog add …, then flask channels add …, then make run")
 
 
-def facts_of(made: demonstration.Demonstration) -> dict[str, Any]:
-    """The demonstration as `flask demo --json` prints it."""
+def _make_tables_where_none() -> None:
+    """So that a new instance needs no other command first; an older one is never changed here."""
+    if not inspect(db.engine).has_table("alembic_version"):
+        logging.getLogger("alembic").setLevel(logging.WARNING)
+        flask_migrate.upgrade()
+
+
+def _facts(made: demonstration.Demonstration, running: run_file.Running | None) -> dict[str, Any]:
+    boot = services().boot
     return {
-        "base_url": running_base_url(),
+        "base_url": boot["BASE_URL"] if running is None else running.base_url,
         "admin": {"email": made.admin_email, "password": made.admin_password},
         "user": {"email": made.user_email, "password": made.user_password},
         "inviter_id": made.inviter_id,
@@ -94,12 +109,11 @@ def facts_of(made: demonstration.Demonstration) -> dict[str, Any]:
     }
 
 
-def running_base_url() -> str:
-    """Where the product runs now, by `instance/run.json`; else where it would run."""
-    boot = services().boot
-    try:
-        running = json.loads((Path(boot["INSTANCE_PATH"]) / "run.json").read_text())
-        requests.get(f"{running['base_url']}/healthz", timeout=2).raise_for_status()
-    except (OSError, ValueError, KeyError, requests.RequestException):
-        return str(boot["BASE_URL"])
-    return str(running["base_url"])
+def _tell(facts: dict[str, Any], *, is_running: bool) -> None:
+    state = "" if is_running else "  (not running: make run)"
+    click.echo(f"Address     {facts['base_url']}{state}")
+    click.echo(f"Admin       {facts['admin']['email']}  {facts['admin']['password']}")
+    click.echo(f"User        {facts['user']['email']}  {facts['user']['password']}")
+    click.echo(f"Partner id  {facts['inviter_id']}")
+    click.echo(f"API key     {facts['api_key']}")
+    click.echo(f"Models      {len(facts['models'])} are sold: flask catalog list --sellable")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from flask_security.utils import hash_password
+from flask_security.utils import hash_password, verify_password
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -19,15 +19,9 @@ from app.core import clock, ids
 from app.core.crypto import random_token
 from app.core.database import in_session
 from app.core.errors import Conflict
-from app.domain.accounts import keys, users
-from app.domain.accounts.models import (
-    InviterState,
-    KeyOrigin,
-    KeyScope,
-    KeyState,
-    Role,
-    User,
-)
+from app.domain.accounts import keys, roles, users
+from app.domain.accounts.models import InviterState, KeyOrigin, KeyScope, User
+from app.domain.accounts.roles import RoleName
 from app.domain.billing import ledger
 from app.domain.billing.errors import HoldPending
 from app.domain.billing.ledger import Bucket, Movement
@@ -35,13 +29,15 @@ from app.domain.billing.models import AccountKind, TransferKind
 from app.domain.catalog.kinds import SERVED_KINDS
 from app.domain.catalog.models import Model
 from app.domain.catalog.selling import import_starting_models
+from app.domain.catalog.starting import starting_models
 from app.domain.channels import buying
-from app.domain.channels.models import Channel
+from app.domain.channels.models import Channel, ChannelModel
 from app.domain.partners import membership, networks
 from app.domain.partners.models import Partner
 from app.domain.partners.opening import open_account
 from app.services import Services
 
+ACTOR = "system"
 CHANNEL = "demonstration"
 PARTNER_EMAIL = "partner@example.org"
 ADMIN_EMAIL = "admin@example.org"
@@ -62,7 +58,6 @@ class Demonstration:
     user_password: str
     inviter_id: int
     api_key: str
-    models: list[str]
 
 
 class DemonstrationRefused(Conflict):
@@ -79,13 +74,13 @@ def make(session: Session, services: Services) -> Demonstration:
     partner = _account(session, PARTNER_EMAIL)
     if session.get(Partner, partner.id) is None:
         membership.make_partner(
-            session, user=partner, name="GoodHR (demo)", language=None, actor="system"
+            session, user=partner, name="GoodHR (demo)", language=None, actor=ACTOR
         )
-    membership.get(session, partner.id).is_active = True
+    _let_invite(session, partner, is_active=True)
     for network in networks.LOOPBACK:
-        networks.add(session, partner_id=partner.id, network=network, actor="system")
+        networks.add(session, partner_id=partner.id, network=network, actor=ACTOR)
     admin, user = _account(session, ADMIN_EMAIL), _account(session, USER_EMAIL)
-    give_role(session, admin, "admin")
+    roles.give(session, user=admin, role=RoleName.ADMIN, actor=ACTOR)
     passwords = {who.email: _password(who, kept) for who in (admin, user)}
     key = _key(session, services, user, kept)
     _credit(session, user)
@@ -98,7 +93,6 @@ def make(session: Session, services: Services) -> Demonstration:
         user_password=passwords[user.email],
         inviter_id=partner.id,
         api_key=key,
-        models=[],
     )
     _write(services, made)
     return made
@@ -108,29 +102,28 @@ def remove(session: Session, services: Services) -> int:
     """End the demonstration; returns how many accounts were closed. The books keep their rows.
 
     Its accounts are its three and all that its partner registered. Raises `HoldPending` while one
-    of them has a call running: nothing is changed then.
+    of them has a call running: then the caller rolls back and nothing has changed.
     """
     partner = session.scalar(select(User).where(User.email == PARTNER_EMAIL))
     if partner is None:
         return 0
-    closed = session.scalars(
-        select(User).where(
+    _let_invite(session, partner, is_active=False)
+    accounts = session.scalars(
+        select(User)
+        .where(
             User.email.in_((PARTNER_EMAIL, ADMIN_EMAIL, USER_EMAIL))
             | (User.inviter_id == partner.id)
         )
+        .order_by(User.id)
     ).all()
-    for user in closed:
-        _return_balances(session, user)
-        for key in keys.of_user(session, user.id):
-            if key.state in (KeyState.ACTIVE, KeyState.PENDING):
-                keys.revoke(session, key=key, actor="system")
-        users.disable(session, user=user, actor="system")
-    membership.get(session, partner.id).is_active = False
+    closed = sum(user.active for user in accounts)
+    for user in accounts:
+        _close(session, user)
     channel = session.scalar(select(Channel).where(Channel.name == CHANNEL))
     if channel is not None:
         buying.set_enabled(session, channel=channel, is_enabled=False)
     _file(services).unlink(missing_ok=True)
-    return len(closed)
+    return closed
 
 
 def is_there(session: Session) -> bool:
@@ -139,30 +132,31 @@ def is_there(session: Session) -> bool:
     return session.scalar(enabled) is not None
 
 
+def has_active_partner(session: Session) -> bool:
+    """Whether its partner may still invite. It vouches for every call from the machine itself."""
+    active = (
+        select(Partner.user_id)
+        .join(User, User.id == Partner.user_id)
+        .where(User.email == PARTNER_EMAIL, Partner.is_active)
+    )
+    return session.scalar(active) is not None
+
+
 def follow_sandbox(session: Session, base_url: str) -> None:
     """Let the demonstration's channel point at the sandbox, which has a new port at each start."""
     channel = buying.find_channel(session, CHANNEL)
     buying.set_base_url(session, channel=channel, base_url=base_url)
 
 
-def give_role(session: Session, user: User, name: str) -> None:
-    role = session.scalar(select(Role).where(Role.name == name))
-    if role is None:
-        role = Role(name=name, description="The operator")
-        session.add(role)
-    if role not in user.roles:
-        user.roles.append(role)
-
-
 def open_claimed(session: Session, *, email: str, password: str) -> User:
-    """An account that needs no mail to be claimed, because the operator made it."""
+    """Open an account that needs no mail to be claimed, because the operator makes it."""
     user, _ = open_account(
         session,
         email=email,
         inviter_id=None,
         inviter_state=InviterState.NONE,
         language=None,
-        actor="system",
+        actor=ACTOR,
     )
     user.claimed_at = user.claimed_at or clock.now()
     user.confirmed_at = user.confirmed_at or clock.now()
@@ -172,17 +166,24 @@ def open_claimed(session: Session, *, email: str, password: str) -> User:
 
 def _account(session: Session, email: str) -> User:
     user = session.scalar(select(User).where(User.email == email))
-    if user is None:
+    if user is None or user.claimed_at is None:
         user = open_claimed(session, email=email, password=random_token(18))
-    users.enable(session, user=user, actor="system")
+    users.enable(session, user=user, actor=ACTOR)
     return user
 
 
+def _let_invite(session: Session, user: User, *, is_active: bool) -> None:
+    if membership.get(session, user.id).is_active is not is_active:
+        membership.change(session, partner_id=user.id, actor=ACTOR, is_active=is_active)
+
+
 def _password(user: User, kept: Mapping[str, Any]) -> str:
-    """The password that was shown before, else a new one."""
-    password: str | None = kept.get(user.email)
-    if password is None:
-        password = random_token(12)
+    """The password that was shown before, else a new one; it opens the account in any case.
+
+    The database may be younger than what the instance folder keeps.
+    """
+    password: str = kept.get(user.email) or random_token(12)
+    if user.password is None or not verify_password(password, user.password):
         user.password = hash_password(password)
     return password
 
@@ -198,7 +199,7 @@ def _key(session: Session, services: Services, user: User, kept: Mapping[str, An
     if keys.find_by_name(session, user_id=user.id, name=name) is not None:
         name = f"{KEY_NAME}-{ids.mint() % 100_000}"
     new = keys.NewKey(name=name, scope=KeyScope.FULL, origin=KeyOrigin.OPERATOR)
-    return keys.issue(session, services.digester, user=user, new=new, actor="system").secret
+    return keys.issue(session, services.digester, user=user, new=new, actor=ACTOR).secret
 
 
 def _credit(session: Session, user: User) -> None:
@@ -215,32 +216,51 @@ def _credit(session: Session, user: User) -> None:
             counterpart=AccountKind.OPERATOR_CREDITS,
             kind=TransferKind.OPERATOR_CREDIT,
             reference=f"demonstration:{ids.mint()}",
-            actor="system",
+            actor=ACTOR,
             reason="money to try with",
         ),
     )
 
 
 def _serve_all(session: Session, services: Services) -> None:
-    """A channel that serves every published model through the sandbox."""
-    names = session.scalars(
-        select(Model.name).where(Model.is_published, Model.kind.in_(SERVED_KINDS))
-    ).all()
+    """A channel that serves the whole starting catalogue through the sandbox."""
     channel = session.scalar(select(Channel).where(Channel.name == CHANNEL))
-    if channel is not None:
-        buying.set_enabled(session, channel=channel, is_enabled=True)
-        return
-    buying.add_channel(
-        session,
-        buying.NewChannel(
+    unserved = _unserved(session, channel)
+    if channel is None:
+        new = buying.NewChannel(
             name=CHANNEL,
             base_url=UNKNOWN_SANDBOX,
             api_key="sandbox",
-            models={name: name for name in names},
+            models={name: name for name in unserved},
             allow_private=True,
-        ),
-        sealer=services.sealer,
+        )
+        buying.add_channel(session, new, sealer=services.sealer)
+        return
+    for name in unserved:
+        buying.serve_model(session, channel=channel, sold=name, upstream=name)
+    if unserved or not channel.is_enabled:
+        buying.set_enabled(session, channel=channel, is_enabled=True)
+
+
+def _unserved(session: Session, channel: Channel | None) -> list[str]:
+    """The models of the starting catalogue, as far as they are sold, that the channel lacks."""
+    wanted = select(Model.name).where(
+        Model.is_published,
+        Model.kind.in_(SERVED_KINDS),
+        Model.name.in_([row.id for row in starting_models()]),
     )
+    if channel is not None:
+        served = select(ChannelModel.model_id).where(ChannelModel.channel_id == channel.id)
+        wanted = wanted.where(Model.id.not_in(served))
+    return list(session.scalars(wanted.order_by(Model.name)))
+
+
+def _close(session: Session, user: User) -> None:
+    """Take money, keys and sign-in from an account."""
+    _return_balances(session, user)
+    for key in keys.of_user(session, user.id):
+        keys.revoke(session, key=key, actor=ACTOR)
+    users.disable(session, user=user, actor=ACTOR)
 
 
 def _return_balances(session: Session, user: User) -> None:
@@ -262,7 +282,7 @@ def _return_balances(session: Session, user: User) -> None:
                     counterpart=AccountKind.CLOSED_ACCOUNTS,
                     kind=TransferKind.CLOSING,
                     reference=f"demonstration-end:{ids.mint()}",
-                    actor="system",
+                    actor=ACTOR,
                     reason="the demonstration ended",
                 ),
             )

@@ -1,16 +1,14 @@
 """`flask holds …`: the money that running calls hold."""
 
-import json
-
 import click
-from flask.cli import AppGroup
 
+from app.cli.groups import OperatorGroup, print_json
 from app.core import clock
 from app.core.database import db, in_session
 from app.domain.billing.leases import dead_leases
 from app.domain.billing.sweep import sweep
 
-holds_commands = AppGroup("holds", help="Holds: money set aside while a call runs.")
+holds_commands = OperatorGroup("holds", help="Holds: money set aside while a call runs.")
 
 
 @holds_commands.command("sweep")
@@ -29,6 +27,6 @@ def sweep_holds(as_json: bool) -> None:
         db.session.commit()
         posted, voided, has_more = posted + result.posted, voided + result.voided, result.has_more
     if as_json:
-        click.echo(json.dumps({"dead_leases": dead, "posted": posted, "voided": voided}))
+        print_json({"dead_leases": dead, "posted": posted, "voided": voided})
         return
     click.echo(f"{posted} posted as estimates, {voided} voided; dead processes: {len(dead)}.")

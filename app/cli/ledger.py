@@ -1,15 +1,14 @@
 """`flask ledger …`: the books prove themselves."""
 
-import json
 from dataclasses import asdict
 
 import click
-from flask.cli import AppGroup
 
+from app.cli.groups import OperatorGroup, print_json
 from app.core.database import db
 from app.domain.billing.verify import Examined, examine
 
-ledger_commands = AppGroup("ledger", help="The books: double entry, append-only.")
+ledger_commands = OperatorGroup("ledger", help="The books: double entry, append-only.")
 
 
 @ledger_commands.command("verify")
@@ -22,7 +21,7 @@ def verify_ledger(context: click.Context, as_json: bool) -> None:
     """
     results = examine(db.session())
     if as_json:
-        click.echo(json.dumps([asdict(result) for result in results], indent=2))
+        print_json([asdict(result) for result in results])
     else:
         _print_table(results)
     if any(result.drifts for result in results):

@@ -1,19 +1,17 @@
 """`flask mail …`: look into the outbox and send what is due."""
 
-import json
 from typing import Any
 
 import click
 from flask import current_app
-from flask.cli import AppGroup
 from sqlalchemy.orm import sessionmaker
 
+from app.cli.groups import OperatorGroup, print_json
 from app.core.database import db
-from app.core.errors import AppError
 from app.domain import mail
 from app.domain.mail.models import OutboxMail
 
-mail_commands = AppGroup("mail", help="The outbox: mails written, waiting and sent.")
+mail_commands = OperatorGroup("mail", help="The outbox: mails written, waiting and sent.")
 
 
 @mail_commands.command("list")
@@ -27,7 +25,7 @@ def list_mails(as_json: bool, mail_id: int | None, count: int) -> None:
         return
     rows = [_facts(row) for row in mail.latest(db.session(), count=count)]
     if as_json:
-        click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
+        print_json(rows)
         return
     for row in rows:
         head = f"{row['id']:>6}  {row['created_at']}  {row['state']:<8}"
@@ -52,13 +50,10 @@ def send_due() -> None:
 
 
 def _show(mail_id: int, *, as_json: bool) -> None:
-    try:
-        row = mail.find(db.session(), mail_id)
-    except AppError as error:
-        raise click.ClickException(error.message) from None
+    row = mail.find(db.session(), mail_id)
     if as_json:
         bodies = {"text_body": row.text_body, "html_body": row.html_body}
-        click.echo(json.dumps(_facts(row) | bodies, ensure_ascii=False, indent=2))
+        print_json(_facts(row) | bodies)
         return
     click.echo(f"To: {row.recipient}\nSubject: {row.subject}\n\n{row.text_body}")
 

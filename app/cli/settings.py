@@ -4,14 +4,13 @@ import json
 from typing import Any
 
 import click
-from flask.cli import AppGroup
 
+from app.cli.groups import OperatorGroup, print_json
 from app.core.database import db
-from app.core.errors import AppError
 from app.domain import settings
 from app.domain.settings.catalogue import SETTINGS
 
-settings_commands = AppGroup("settings", help="Business settings: in force within a second.")
+settings_commands = OperatorGroup("settings", help="Business settings: in force within a second.")
 
 
 @settings_commands.command("list")
@@ -29,7 +28,7 @@ def list_settings(as_json: bool) -> None:
         for spec in SETTINGS
     ]
     if as_json:
-        click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
+        print_json(rows)
         return
     for row in rows:
         click.echo(f"{row['name']:<36} {_plain(row['value']):<24} {row['set_at'] or 'default'}")
@@ -44,10 +43,7 @@ def list_settings(as_json: bool) -> None:
 def set_setting(name: str, value: str, reason: str, author: str) -> None:
     """Put VALUE in force for NAME."""
     session = db.session()
-    try:
-        row = settings.set_value(session, name=name, text=value, author=author, reason=reason)
-    except AppError as error:
-        raise click.ClickException(error.message) from None
+    row = settings.set_value(session, name=name, text=value, author=author, reason=reason)
     session.commit()
     click.echo(f"{name} is {_plain(json.loads(row.value))} from now on.")
 
@@ -57,10 +53,7 @@ def set_setting(name: str, value: str, reason: str, author: str) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show_history(name: str, as_json: bool) -> None:
     """Show every value NAME ever had, newest first."""
-    try:
-        versions = settings.history(db.session(), name)
-    except AppError as error:
-        raise click.ClickException(error.message) from None
+    versions = settings.history(db.session(), name)
     rows = [
         {
             "value": json.loads(version.value),
@@ -71,7 +64,7 @@ def show_history(name: str, as_json: bool) -> None:
         for version in versions
     ]
     if as_json:
-        click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
+        print_json(rows)
         return
     for row in rows:
         click.echo(f"{row['set_at']}  {_plain(row['value'])}  {row['author']}: {row['reason']}")

@@ -1,16 +1,14 @@
 """`flask wallet …`: look into a wallet, and enter a credit by hand."""
 
-import json
 from typing import Any
 
 import click
-from flask.cli import AppGroup
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.cli.groups import OperatorGroup, print_json
 from app.core import ids
 from app.core.database import db, in_session
-from app.core.errors import AppError
 from app.core.money import format_usd, parse_usd
 from app.domain.accounts import users
 from app.domain.accounts.emails import normalise_email
@@ -29,7 +27,9 @@ from app.domain.billing.models import (
     trial_account_id,
 )
 
-wallet_commands = AppGroup("wallet", help="Wallets: a trial bucket and a paid one for each user.")
+wallet_commands = OperatorGroup(
+    "wallet", help="Wallets: a trial bucket and a paid one for each user."
+)
 
 
 @wallet_commands.command("credit")
@@ -41,22 +41,18 @@ wallet_commands = AppGroup("wallet", help="Wallets: a trial bucket and a paid on
 def credit_wallet(email: str, amount: str, reason: str, actor: str, reference: str | None) -> None:
     """Add AMOUNT dollars, such as 0.2, to the paid bucket of EMAIL."""
     session = db.session()
-    try:
-        user = users.by_email(session, normalise_email(email))
-        movement = Movement(
-            user_id=user.id,
-            bucket=Bucket.PAID,
-            amount_nanos=_amount_above_zero(amount),
-            counterpart=AccountKind.OPERATOR_CREDITS,
-            kind=TransferKind.OPERATOR_CREDIT,
-            reference=f"operator-credit:{reference or ids.mint()}",
-            actor=actor,
-            reason=reason,
-        )
-        is_new = ledger.credit(in_session(session), movement)
-    except AppError as error:
-        raise click.ClickException(error.message) from None
-    if not is_new:
+    user = users.by_email(session, normalise_email(email))
+    movement = Movement(
+        user_id=user.id,
+        bucket=Bucket.PAID,
+        amount_nanos=_amount_above_zero(amount),
+        counterpart=AccountKind.OPERATOR_CREDITS,
+        kind=TransferKind.OPERATOR_CREDIT,
+        reference=f"operator-credit:{reference or ids.mint()}",
+        actor=actor,
+        reason=reason,
+    )
+    if not ledger.credit(in_session(session), movement):
         _tell_replay(session, movement)
         return
     trail.record(
@@ -77,13 +73,10 @@ def credit_wallet(email: str, amount: str, reason: str, actor: str, reference: s
 def show_wallet(email: str, as_json: bool, count: int) -> None:
     """Show both buckets of EMAIL, what is held, and the newest transfers outside of calls."""
     session = db.session()
-    try:
-        user = users.by_email(session, normalise_email(email))
-        facts = _facts(session, user, count=count)
-    except AppError as error:
-        raise click.ClickException(error.message) from None
+    user = users.by_email(session, normalise_email(email))
+    facts = _facts(session, user, count=count)
     if as_json:
-        click.echo(json.dumps(facts, ensure_ascii=False, indent=2))
+        print_json(facts)
         return
     for bucket in Bucket:
         money = facts[bucket.value]

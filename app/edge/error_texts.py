@@ -30,41 +30,44 @@ _ROWS = (
     ErrorText(
         404,
         N_("There is nothing here"),
-        N_("The link may be old or incomplete. Check the address, or start again from your keys."),
+        N_("The link may be old or incomplete. Check the link, or start again below."),
     ),
     ErrorText(
         405,
-        N_("This page does not take that"),
-        N_("Nothing was changed. Open the page anew and use its buttons."),
+        N_("This page cannot do that"),
+        N_("Nothing was changed. Open the page again and use its buttons."),
     ),
     ErrorText(
         409,
-        N_("This has changed meanwhile"),
-        N_("Nothing was changed now. Go back, reload the page and look again."),
+        N_("This changed after you opened the page"),
+        N_("Your last action was not carried out. Go back, reload the page and look again."),
     ),
     ErrorText(
         413,
-        N_("That was too much at once"),
+        N_("That is too large to send"),
         N_("Nothing was changed. Send less and try again."),
     ),
     ErrorText(
         415,
         N_("This page takes forms only"),
-        N_("Nothing was changed. Open the page anew and use its form."),
+        N_("Nothing was changed. Open the page again and use its form."),
     ),
     ErrorText(
         429,
-        N_("Too many tries"),
+        N_("Too many attempts"),
         N_("Nothing is lost. Wait a moment, then try again."),
     ),
     ErrorText(
         500,
         N_("Something went wrong on our side"),
-        N_("Your balance and keys are safe. Try again; if it stays, send us the number below."),
+        N_(
+            "Your balance and keys are safe. Try again; "
+            "if it keeps failing, send us the request ID below."
+        ),
     ),
     ErrorText(
         503,
-        N_("We are busy for a moment"),
+        N_("We are busy right now"),
         N_("Nothing was changed. Your balance and keys are safe. Try again in a moment."),
     ),
 )

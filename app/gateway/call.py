@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from app.core import clock
-from app.domain.billing.bound import Hold as Bound
+from app.domain.billing.bound import Bound
 from app.domain.billing.tokens import count_request
 from app.domain.billing.values import Hold
 from app.domain.channels.offers import Offer, Price, Route

@@ -12,7 +12,7 @@ import orjson
 from app.domain.billing.estimates import fit_to_hold
 from app.domain.billing.tokens import count_text
 from app.domain.catalog.kinds import ModelKind
-from app.domain.catalog.pricing import PriceSheet, UnpricedUnit
+from app.domain.catalog.pricing import UnpricedUnit
 from app.domain.catalog.units import INPUT_UNITS, OUTPUT_UNITS, Unit
 from app.domain.channels.offers import Price, Route
 from app.gateway.call import Call

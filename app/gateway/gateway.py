@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 
 from app.core.crypto import Digester
 from app.core.writer import Writer
-from app.domain.billing.leases import start_lease
 from app.domain.billing.bound_facts import BoundFacts, dearest_facts
+from app.domain.billing.leases import start_lease
 from app.domain.channels.offers import Offer, OfferBook, Route
 from app.gateway.authentication import Keys
 from app.gateway.dialing import Target, parse_base_url

@@ -1,19 +1,19 @@
 """From an admitted request to a committed hold, or to a 402 that says what would be affordable."""
 
+from dataclasses import replace
 from typing import Any
 
 from app.core import clock
 from app.core.errors import AppError, PaymentRequired
 from app.core.money import format_usd
 from app.domain.accounts.models import KeyScope
-from app.domain.billing.bound import Hold as Bound
-from app.domain.billing.bound import Refusal as BeyondMeans
 from app.domain.billing.bound import choose_hold
 from app.domain.billing.bound_facts import BoundFacts
 from app.domain.billing.errors import InsufficientBalance, KeyCapReached, TooManyRunning
+from app.domain.billing.request_shape import RequestShape
 from app.domain.billing.reserve import Reserve
 from app.domain.billing.tokens import text_bound_tokens
-from app.domain.billing.values import Hold, HoldChoice, Refusal, Unaffordable
+from app.domain.billing.values import Decide, Hold, Refusal
 from app.domain.channels.offers import Offer, Price, Route
 from app.gateway.authentication import Caller
 from app.gateway.call import Call
@@ -22,31 +22,6 @@ from app.gateway.gateway import Gateway
 from app.gateway.inbound import Inbound
 
 ATTEMPTS_AND_DRAIN = 4
-
-
-class _Decision:
-    """Decides a hold under the wallet's lock, and remembers the bound that it decided by."""
-
-    def __init__(self, price: Price, facts: BoundFacts, envelope: Envelope) -> None:
-        self._price = price
-        self._facts = facts
-        self._shape = envelope.shape
-        self.text_tokens: int | None = None
-        self.bound: Bound | None = None
-
-    def __call__(self, available_nanos: int) -> HoldChoice | Unaffordable:
-        count = None if self.text_tokens is None else (lambda: self.text_tokens or 0)
-        chosen = choose_hold(
-            self._price.sheet,
-            facts=self._facts,
-            shape=self._shape,
-            available_nanos=available_nanos,
-            count_text_tokens=count,
-        )
-        if isinstance(chosen, BeyondMeans):
-            return Unaffordable(chosen.needed_nanos, chosen.affordable_output_limit)
-        self.bound = chosen
-        return HoldChoice(chosen.amount_nanos, chosen.chosen_output_limit)
 
 
 def reserve(
@@ -64,17 +39,25 @@ def reserve(
     Raises `InsufficientBalance`, `KeyCapReached`, `TooManyRunning`. The text is tokenised only
     where a token a byte is not affordable, and never under the wallet's lock.
     """
-    decision = _Decision(price, gateway.facts(offer, routes), envelope)
-    write = _write(gateway, inbound, caller, envelope, offer, price, decision)
+    facts = gateway.facts(offer, routes)
+    decide = _decide_by(price, facts, envelope.shape)
+    write = _write(gateway, inbound, caller, envelope, offer, price, decide)
     verdict: Hold | Refusal = gateway.writer.submit(write)
     if isinstance(verdict, Refusal) and verdict.reason != "concurrency":
         members = {name: envelope.document.get(name) for name in envelope.document.names}
-        decision.text_tokens = text_bound_tokens(members)
-        verdict = gateway.writer.submit(write)
+        tokenised = replace(envelope.shape, text_tokens=text_bound_tokens(members))
+        decide = _decide_by(price, facts, tokenised)
+        verdict = gateway.writer.submit(replace(write, decide=decide))
     if isinstance(verdict, Refusal):
         raise _refused(verdict, caller)
-    assert decision.bound is not None
-    return Call(inbound, caller, envelope, offer, price, decision.bound, verdict)
+    assert verdict.bound is not None
+    return Call(inbound, caller, envelope, offer, price, verdict.bound, verdict)
+
+
+def _decide_by(price: Price, facts: BoundFacts, shape: RequestShape) -> Decide:
+    return lambda available_nanos: choose_hold(
+        price.sheet, facts=facts, shape=shape, available_nanos=available_nanos
+    )
 
 
 def _write(
@@ -84,7 +67,7 @@ def _write(
     envelope: Envelope,
     offer: Offer,
     price: Price,
-    decision: _Decision,
+    decide: Decide,
 ) -> Reserve:
     at_ms = clock.now_ms()
     return Reserve(
@@ -101,7 +84,7 @@ def _write(
         protocol=envelope.protocol.name,
         is_streamed=envelope.is_streamed,
         client_request_id=inbound.client_request_id,
-        decide=decision,
+        decide=decide,
     )
 
 

@@ -2,4 +2,5 @@
 
 from app.serving.run import main
 
-main()
+if __name__ == "__main__":  # granian's worker imports this file too
+    main()

@@ -1,4 +1,5 @@
-"""What the threads do now and then: settle orphaned calls, return stale trial money, send mail."""
+"""What the threads do now and then: settle orphaned calls, return stale trial money, send mail,
+forget what is old."""
 
 import logging
 from datetime import timedelta
@@ -11,7 +12,7 @@ from app.core.database import in_session
 from app.domain import mail
 from app.domain.accounts import keys
 from app.domain.billing.sweep import sweep
-from app.domain.partners import trials
+from app.domain.partners import budgets, trials
 from app.services import services
 
 log = logging.getLogger(__name__)
@@ -33,6 +34,8 @@ def sweep_everything(app: Flask) -> None:
                 break
     with new_session.begin() as session:
         mail.forget_sent(session, older_than=MAIL_KEPT)
+    with new_session.begin() as session:
+        budgets.forget_old(session)
 
 
 def settle_orphans(new_session: "sessionmaker[Session]") -> None:

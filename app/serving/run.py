@@ -3,52 +3,34 @@ where everything is, serve."""
 
 import argparse
 import contextlib
-import json
+import errno
 import logging
-import os
 import socket
 from collections.abc import Iterator
-from pathlib import Path
 
 import flask_migrate
 from flask import Flask
 from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from app.cli import demonstration
-from app.cli.demo import facts_of
+from app.cli import demonstration, run_file
 from app.core.database import db
 from app.domain.accounts.models import User
-from app.serving import granian_server, threads, waitress_server
-from app.serving.sandbox_process import SandboxProcess
 from app.services import services
+from app.serving import granian_server, threads, waitress_server
+from app.serving.instance_lock import InstanceLock
+from app.serving.sandbox_process import SandboxProcess
+from app.serving.welcome import address_of, welcome
 
-WELCOME = """
-FlowHubLLM runs on {base_url}
-
-  Sign in        {base_url}/login
-                 {admin_email}  {admin_password}
-  Partner id     {inviter_id}
-
-Register a user as the partner does:
-
-  curl -s {base_url}/api/auth/register -H 'Content-Type: application/json' \\
-    -d '{{"email": "user@example.com", "inviter_id": {inviter_id}, "key_name": "goodhr"}}'
-
-Call a model (the sandbox answers; the bill is real arithmetic on the demonstration's money):
-
-  curl -s {base_url}/v1/chat/completions -H 'Content-Type: application/json' \\
-    -H 'Authorization: Bearer {api_key}' \\
-    -d '{{"model": "gpt-4o", "messages": [{{"role": "user", "content": "Write a short product introduction"}}]}}'
-
-Stop with Ctrl-C.
-"""
-PLAIN_WELCOME = """
-FlowHubLLM runs on {base_url}
-
-Stop with Ctrl-C.
-"""
-NOT_SET_UP = "This instance has no admin yet. Run `flask --app wsgi init --email you@example.com` first."
+NOT_SET_UP = (
+    "This instance has no accounts yet. Make its admin first: "
+    "flask --app wsgi init --email you@example.com"
+)
+NOT_FOR_PRODUCTION = (
+    "This instance holds the demonstration, which production does not serve. End it first: "
+    "flask --app wsgi demo remove"
+)
 
 
 def main() -> None:
@@ -57,42 +39,49 @@ def main() -> None:
     from wsgi import app
 
     listening = _listen(app.config["HOST"], app.config["PORT"])
-    prepare(app)
-    with _sandbox(app), _run_file(app, listening):
-        print(welcome(app), flush=True)  # noqa: T201  (what a newcomer reads)
+    lock = InstanceLock.take(services(app).engine)
+    made = prepare(app)
+    address = address_of(*listening.getsockname()[:2])
+    with (
+        _sandbox(app, is_needed=made is not None) as sandbox,
+        run_file.kept(
+            app.config["INSTANCE_PATH"],
+            run_file.Running(address, None if sandbox is None else sandbox.base_url),
+        ),
+    ):
+        print(welcome(app.config, address=address, made=made), flush=True)  # noqa: T201
         if arguments.server == "granian":
+            services(app).engine.dispose()
+            lock.release()  # the worker takes it
             granian_server.serve(app, listening)
         else:
-            waitress_server.serve(app, listening, threads.start(app))
+            waitress_server.serve(app, listening, threads.start(app, lock))
 
 
-def prepare(app: Flask) -> None:
-    """Bring the database to the present schema; on a first start make the demonstration."""
-    _quiet_migrations()
+def prepare(app: Flask) -> demonstration.Demonstration | None:
+    """Bring the database to the present schema; on a first start make the demonstration.
+
+    Returns it where this instance has one. Raises `SystemExit` with what to do instead.
+    """
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     with app.app_context():
-        flask_migrate.upgrade()
-        is_new = db.session.scalar(select(User.id).limit(1)) is None
-        if is_new and app.config["APP_ENV"] == "production":
+        try:
+            flask_migrate.upgrade()
+        except OperationalError as error:
+            raise SystemExit(f"The database cannot be used: {error.orig}") from None
+        session = db.session()
+        is_new = session.scalar(select(User.id).limit(1)) is None
+        is_production = app.config["APP_ENV"] == "production"
+        if is_new and is_production:
             raise SystemExit(NOT_SET_UP)
-        if is_new:
-            demonstration.make(db.session(), services(app))
-            db.session.commit()
-
-
-def welcome(app: Flask) -> str:
-    """What the terminal shows: with the demonstration, everything needed to try it."""
-    with app.app_context():
-        if not demonstration.is_there(db.session()):
-            return PLAIN_WELCOME.format(base_url=app.config["BASE_URL"])
-        made = demonstration.make(db.session(), services(app))
-        db.session.commit()
-        return WELCOME.format(
-            base_url=app.config["BASE_URL"],
-            admin_email=made.admin_email,
-            admin_password=made.admin_password,
-            inviter_id=made.inviter_id,
-            api_key=made.api_key,
-        )
+        is_there = demonstration.is_there(session)
+        if is_production and (is_there or demonstration.has_active_partner(session)):
+            raise SystemExit(NOT_FOR_PRODUCTION)
+        if not is_new and not is_there:
+            return None
+        made = demonstration.make(session, services(app))
+        session.commit()
+        return made
 
 
 def _arguments() -> argparse.Namespace:
@@ -108,42 +97,29 @@ def _listen(host: str, port: int) -> socket.socket:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))
+        listening.listen(1024)
+    except OverflowError:
+        raise SystemExit(f"PORT: {port} is no port. Write a number from 1 to 65535.") from None
     except OSError as error:
-        raise SystemExit(
-            f"Cannot listen on {host}:{port} ({error.strerror}). Choose another: PORT=8001 make run"
-        ) from None
-    listening.listen(1024)
+        is_taken = error.errno == errno.EADDRINUSE
+        hint = (
+            f"Choose another port: PORT={port + 1} make run" if is_taken else "See HOST and PORT."
+        )
+        raise SystemExit(f"Cannot listen on {host}:{port} ({error.strerror}). {hint}") from None
     return listening
 
 
 @contextlib.contextmanager
-def _sandbox(app: Flask) -> Iterator[None]:
+def _sandbox(app: Flask, *, is_needed: bool) -> Iterator[SandboxProcess | None]:
     """While the demonstration is there its provider runs, and its channel points at it."""
-    with Session(services(app).engine) as session:
-        if not demonstration.is_there(session):
-            yield
-            return
-        sandbox = SandboxProcess()
-        demonstration.follow_sandbox(session, sandbox.base_url)
-        session.commit()
+    if not is_needed:
+        yield None
+        return
+    sandbox = SandboxProcess()
     try:
-        yield
+        with Session(services(app).engine) as session:
+            demonstration.follow_sandbox(session, sandbox.base_url)
+            session.commit()
+        yield sandbox
     finally:
         sandbox.stop()
-
-
-@contextlib.contextmanager
-def _run_file(app: Flask, listening: socket.socket) -> Iterator[None]:
-    """Tell commands where the product runs."""
-    host, port = listening.getsockname()[:2]
-    shown = f"[{host}]" if ":" in host else host
-    path = Path(app.config["INSTANCE_PATH"]) / "run.json"
-    path.write_text(json.dumps({"pid": os.getpid(), "base_url": f"http://{shown}:{port}"}))
-    try:
-        yield
-    finally:
-        path.unlink(missing_ok=True)
-
-
-def _quiet_migrations() -> None:
-    logging.getLogger("alembic").setLevel(logging.WARNING)

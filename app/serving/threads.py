@@ -4,20 +4,18 @@
 writer commits in the caller's thread.
 """
 
-import fcntl
 import logging
 import threading
 from collections.abc import Callable
-from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from flask import Flask
-from sqlalchemy.orm import Session
 
 from app.core import clock, ids
 from app.domain.billing.leases import RENEW_EVERY_S, Progress, RenewLease
+from app.services import services
 from app.serving.housekeeping import deliver_mail, sweep_everything
-from app.services import Services, services
+from app.serving.instance_lock import InstanceLock, end_other_leases
 
 log = logging.getLogger(__name__)
 
@@ -25,23 +23,22 @@ SWEEP_EVERY_S = 60
 MAIL_EVERY_S = 2
 
 
-class SecondProcess(SystemExit):
-    """SQLite is served by one process only."""
-
-
 class Threads:
     """What `start` started; `stop` commits what is queued and ends the lease."""
 
-    def __init__(self, app: Flask) -> None:
+    def __init__(self, app: Flask, lock: InstanceLock) -> None:
         self._app = app
+        self._lock = lock
         self._services = services(app)
         self._stopping = threading.Event()
-        self._lock_file = _lock_instance(self._services)
         self._reported: dict[int, int] = {}
 
     def start(self) -> None:
+        lease_id = self._services.gateway.lease_id
+        ids.serve_as(lease_id)
+        if self._lock.is_held:
+            end_other_leases(self._services.engine, lease_id=lease_id)
         self._services.writer.start()
-        ids.serve_as(self._services.gateway.lease_id)
         self._every(RENEW_EVERY_S, self.beat, "heartbeat")
         self._every(SWEEP_EVERY_S, lambda: sweep_everything(self._app), "sweeper")
         self._every(MAIL_EVERY_S, lambda: deliver_mail(self._app), "mail")
@@ -52,8 +49,7 @@ class Threads:
         self.beat(is_last=not self._services.gateway.running)
         self._services.writer.stop()
         self._services.gateway.pool.close()
-        if self._lock_file is not None:
-            self._lock_file.close()
+        self._lock.release()
 
     def beat(self, *, is_last: bool = False) -> None:
         """Renew the lease, and store how far the running streams have come."""
@@ -80,30 +76,12 @@ class Threads:
         threading.Thread(target=loop, name=name, daemon=True).start()
 
 
-def start(app: Flask) -> Threads:
-    """Start the threads of this worker."""
-    threads = Threads(app)
+def start(app: Flask, lock: InstanceLock | None = None) -> Threads:
+    """Start the threads of this worker, which takes the lock where it was not given one.
+
+    Raises `SecondProcess`.
+    """
+    threads = Threads(app, lock or InstanceLock.take(services(app).engine))
     threads.start()
     app.extensions["threads"] = threads
     return threads
-
-
-def _lock_instance(services: Services) -> IO[str] | None:
-    """One serving process per SQLite database; raises `SecondProcess` for another one."""
-    if services.engine.dialect.name != "sqlite":
-        return None
-    path = Path(services.boot["INSTANCE_PATH"]) / "serving.lock"
-    file = path.open("w")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        raise SecondProcess(
-            "Another process serves this SQLite database already. Stop it first, give this one "
-            "another INSTANCE_DIR, or use PostgreSQL for several processes."
-        ) from None
-    return file
-
-
-def session_of(app: Flask) -> Session:
-    """A session of a thread's own."""
-    return Session(services(app).engine)

@@ -1,5 +1,6 @@
 """Waitress: the default server, one command on every platform, some hundreds of streams."""
 
+import logging
 import signal
 import socket
 from types import FrameType
@@ -14,13 +15,15 @@ BODY_SLACK_BYTES = 1 << 20
 
 def serve(app: Flask, listening: socket.socket, threads: Threads) -> None:
     """Serve on an open socket until SIGTERM or SIGINT, then stop the threads."""
+    # It would warn of each request that waits a millisecond for its thread.
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     server = create_server(
         app,
         sockets=[listening],
         threads=app.config["THREADS"],
         connection_limit=2000,
         channel_request_lookahead=1,  # else a hang-up is noticed one chunk late
-        max_request_body_size=app.config["MAX_BODY_BYTES"] + BODY_SLACK_BYTES,  # our 413 comes first
+        max_request_body_size=app.config["MAX_BODY_BYTES"] + BODY_SLACK_BYTES,  # ours comes first
         asyncore_use_poll=True,
         ident=None,
         clear_untrusted_proxy_headers=False,  # who is trusted is our TRUSTED_PROXIES

@@ -1,6 +1,7 @@
 """The register call, row by row of its table: lost answers, and what is refused."""
 
 import pytest
+from sqlalchemy import select
 
 from app.domain.accounts import claims, keys
 from app.domain.accounts.models import (
@@ -10,7 +11,7 @@ from app.domain.accounts.models import (
     KeyState,
     User,
 )
-from app.domain.partners.models import Partner
+from app.domain.partners.models import OwedTrial, Partner
 from tests.api.registering import (
     EMAIL,
     LISTED,
@@ -145,6 +146,22 @@ def test_without_trial_money_account_and_key_are_made_with_balance_zero(app, ses
     assert answered(partner.call_signed("signed@gmail.com")).data["balance"] == "0.2"
     again = answered(partner.call("user2@gmail.com", "another name"))
     assert (again.data["balance"], again.key is not None) == ("0", True)
+
+
+def test_what_is_owed_keeps_who_vouched_and_the_network_of_the_call(app, session, partner):
+    change_setting(app, "trial_budget_open_usd", "0")
+    change_setting(app, "trial_budget_partner_usd", "0")
+    partner.call("stranger@gmail.com")
+    partner.call("listed@gmail.com", ip=LISTED)
+    partner.call_signed("signed@gmail.com")
+    partner.call("stranger@gmail.com", "another name", ip=LISTED)
+    rows = select(User.email, OwedTrial.vouched_by, OwedTrial.network)
+    owed = session.execute(rows.join(User, User.id == OwedTrial.user_id).order_by(User.id))
+    assert [tuple(row) for row in owed] == [
+        ("stranger@gmail.com", None, "203.0.113.0/24"),
+        ("listed@gmail.com", partner.inviter_id, "198.51.100.0/24"),
+        ("signed@gmail.com", partner.inviter_id, "203.0.113.0/24"),
+    ]
 
 
 def test_register_mode_and_require_signature(app, session, partner):

@@ -44,7 +44,7 @@ def test_parse_refuses_everything_but_plain_decimal_text(text):
     with pytest.raises(InvalidAmount) as refused:
         parse_usd(text, field="amount")
     assert refused.value.field == "amount"
-    assert refused.value.code == 40003
+    assert refused.value.code == 40004
 
 
 def test_parse_takes_a_sign_only_where_it_is_allowed():

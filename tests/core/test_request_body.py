@@ -2,14 +2,12 @@ import io
 
 import pytest
 
-from app.core.errors import BadRequest, PayloadTooLarge, UnsupportedMediaType
+from app.core.errors import AppError, BadRequest, PayloadTooLarge, UnsupportedMediaType
 from app.core.request_body import (
     PIECE_BYTES,
-    BodyTooLarge,
     ClientLeft,
     EncodedBody,
     InvalidContentLength,
-    NotJson,
     read_body,
     require_json,
 )
@@ -90,7 +88,7 @@ def test_hands_on_a_body_of_one_piece_without_copying():
 
 
 def test_refuses_a_declared_length_over_the_limit_unread():
-    with pytest.raises(BodyTooLarge, match="at most 10 bytes") as caught:
+    with pytest.raises(PayloadTooLarge, match="at most 10 bytes") as caught:
         read_body(environ(Untouched(), CONTENT_LENGTH="11"), limit_bytes=10)
     assert caught.value.facts == {"limit_bytes": 10}
 
@@ -104,14 +102,14 @@ def test_reads_a_chunked_body_up_to_the_limit(content, step):
 @UNDECLARED
 @pytest.mark.parametrize("step", [1, 4, 1000])
 def test_refuses_an_undeclared_body_one_byte_over_the_limit(undeclared, step):
-    with pytest.raises(BodyTooLarge, match="at most 5 bytes"):
+    with pytest.raises(PayloadTooLarge, match="at most 5 bytes"):
         read_body(undeclared(Dripping(b"hello!", step)), limit_bytes=5)
 
 
 @UNDECLARED
 def test_stops_reading_an_endless_body(undeclared):
     stream = Dripping(b"x" * 1_000_000, step=10)
-    with pytest.raises(BodyTooLarge):
+    with pytest.raises(PayloadTooLarge):
         read_body(undeclared(stream), limit_bytes=95)
     assert stream.tell() == 96
 
@@ -186,7 +184,7 @@ def test_accepts_json(content_type):
     ],
 )
 def test_refuses_another_content_type(variables):
-    with pytest.raises(NotJson, match="application/json") as caught:
+    with pytest.raises(UnsupportedMediaType, match="application/json") as caught:
         require_json(variables)
     assert caught.value.field == "Content-Type"
 
@@ -201,11 +199,11 @@ def test_refuses_an_encoded_body(encoding):
 @pytest.mark.parametrize(
     ("error", "parent", "code", "reason"),
     [
-        (BodyTooLarge, PayloadTooLarge, 41301, "payload_too_large"),
+        (PayloadTooLarge, AppError, 41300, "payload_too_large"),
         (ClientLeft, BadRequest, 40002, "incomplete_body"),
         (InvalidContentLength, BadRequest, 40003, "invalid_content_length"),
-        (NotJson, UnsupportedMediaType, 41501, "unsupported_media_type"),
-        (EncodedBody, UnsupportedMediaType, 41502, "unsupported_content_encoding"),
+        (UnsupportedMediaType, AppError, 41500, "unsupported_media_type"),
+        (EncodedBody, UnsupportedMediaType, 41501, "unsupported_content_encoding"),
     ],
 )
 def test_errors_have_stable_codes(error, parent, code, reason):

@@ -69,6 +69,20 @@ def test_every_other_path_is_a_page(app: Flask, path: str) -> None:
     assert response.headers["X-Request-Id"] in response.text
 
 
+@pytest.mark.parametrize(
+    ("user_id", "offered"), [(None, 'href="/login"'), ("somebody", 'href="/account"')]
+)
+def test_error_page_leads_on_by_whether_the_reader_is_signed_in(
+    app: Flask, user_id: str | None, offered: str
+) -> None:
+    client = app.test_client()
+    with client.session_transaction() as kept:
+        kept.update({"_user_id": user_id} if user_id else {})
+    page = client.get("/nothing").text
+    assert page.count("<a ") == 1
+    assert offered in page
+
+
 @pytest.mark.parametrize("surface", ROUTES)
 def test_unexpected_failure_tells_nothing_but_the_request_id(
     app: Flask, caplog: pytest.LogCaptureFixture, surface: str

@@ -1,5 +1,6 @@
 """Headers that protect a reader's browser, and cookies that stay where they belong."""
 
+import re
 from http.cookies import SimpleCookie
 
 import pytest
@@ -22,6 +23,15 @@ def test_page_runs_nothing_inline_and_sits_in_no_frame(app: Flask, path: str) ->
     assert rules["script-src"] == rules["style-src"] == rules["form-action"] == "'self'"
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["Referrer-Policy"] == "same-origin"
+
+
+@pytest.mark.parametrize("path", ["/login", "/nothing"])
+def test_page_s_style_is_a_file_of_ours(app: Flask, path: str) -> None:
+    page = app.test_client().get(path).text
+    (sheet,) = re.findall(r'<link rel="stylesheet" href="(/static/[^"]+)"', page)
+    assert "style=" not in page
+    with app.test_client().get(sheet) as answer:
+        assert answer.mimetype == "text/css"
 
 
 @pytest.mark.parametrize("path", PAGES)

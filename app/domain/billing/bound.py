@@ -5,7 +5,7 @@ model states, an answer at most its limit, each at the dearest price it can beco
 exact numerators (nano-USD × 10⁶) and is rounded up once, as a cost is.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from app.core.money import ceil_div
@@ -34,7 +34,7 @@ SOUND_UNITS = frozenset({Unit.AUDIO_INPUT})
 
 
 @dataclass(frozen=True)
-class Hold:
+class Bound:
     """What to hold. The two bounds in tokens are what plausible usage may reach: the input's is in
     bytes even where the hold was made from the tokenised text.
 
@@ -50,7 +50,7 @@ class Hold:
 
 
 @dataclass(frozen=True)
-class Refusal:
+class BeyondMeans:
     """Not affordable: what the least useful call needs, and the largest output limit that the
     money buys (None where the kind has no such limit)."""
 
@@ -103,23 +103,36 @@ def hold_nanos(
 
 
 def choose_hold(
-    sheet: PriceSheet,
-    *,
-    facts: BoundFacts,
-    shape: RequestShape,
-    available_nanos: int,
-    count_text_tokens: Callable[[], int] | None = None,
-) -> Hold | Refusal:
+    sheet: PriceSheet, *, facts: BoundFacts, shape: RequestShape, available_nanos: int
+) -> Bound | BeyondMeans:
     """What to hold of `available_nanos`, or why not. Never more than available.
 
-    `count_text_tokens` gives an upper estimate of the text's tokens; it is slow, so it is asked
-    only where a token a byte is not affordable. Raises UnpricedUnit.
+    Tokenising is slow: first ask with a token a byte; only where that is not affordable, again with
+    `shape.text_tokens`. Raises UnpricedUnit.
     """
-    choice = _choose(sheet, facts=facts, shape=shape, available_nanos=available_nanos)
-    if isinstance(choice, Hold) or count_text_tokens is None:
-        return choice
-    tokenised = replace(shape, text_tokens=count_text_tokens())
-    return _choose(sheet, facts=facts, shape=tokenised, available_nanos=available_nanos)
+    quote = _Quote.of(sheet, facts=facts, shape=shape)
+    chosen = None
+    limit = shape.output_limit
+    if shape.kind is ModelKind.CHAT and limit is None:
+        limit = chosen = _affordable_choice(
+            quote, facts=facts, shape=shape, available_nanos=available_nanos
+        )
+    output_tokens = output_bound_tokens(facts, shape, output_limit=limit)
+    needed_nanos = quote.nanos(output_tokens)
+    if needed_nanos > available_nanos:
+        affordable = _affordable_limit(
+            quote, facts=facts, shape=shape, numerator=_left(quote, available_nanos)
+        )
+        return BeyondMeans(needed_nanos, affordable if shape.kind is ModelKind.CHAT else None)
+    is_tokenised = shape.text_tokens is not None
+    in_bytes = replace(shape, text_tokens=None) if is_tokenised else shape
+    return Bound(
+        amount_nanos=needed_nanos,
+        input_bound_tokens=input_bound_tokens(facts, in_bytes),
+        output_bound_tokens=output_tokens,
+        chosen_output_limit=chosen,
+        is_tokenised=is_tokenised,
+    )
 
 
 def output_limit_to_send(chosen_output_limit: int | None, facts: BoundFacts) -> int | None:
@@ -161,34 +174,6 @@ class _Quote:
         return ceil_div(
             self.fixed_numerator + max(output_numerator, self.pictures_numerator), MILLION
         )
-
-
-def _choose(
-    sheet: PriceSheet, *, facts: BoundFacts, shape: RequestShape, available_nanos: int
-) -> Hold | Refusal:
-    quote = _Quote.of(sheet, facts=facts, shape=shape)
-    chosen = None
-    limit = shape.output_limit
-    if shape.kind is ModelKind.CHAT and limit is None:
-        limit = chosen = _affordable_choice(
-            quote, facts=facts, shape=shape, available_nanos=available_nanos
-        )
-    output_tokens = output_bound_tokens(facts, shape, output_limit=limit)
-    needed_nanos = quote.nanos(output_tokens)
-    if needed_nanos > available_nanos:
-        affordable = _affordable_limit(
-            quote, facts=facts, shape=shape, numerator=_left(quote, available_nanos)
-        )
-        return Refusal(needed_nanos, affordable if shape.kind is ModelKind.CHAT else None)
-    is_tokenised = shape.text_tokens is not None
-    in_bytes = replace(shape, text_tokens=None) if is_tokenised else shape
-    return Hold(
-        amount_nanos=needed_nanos,
-        input_bound_tokens=input_bound_tokens(facts, in_bytes),
-        output_bound_tokens=output_tokens,
-        chosen_output_limit=chosen,
-        is_tokenised=is_tokenised,
-    )
 
 
 def _affordable_choice(

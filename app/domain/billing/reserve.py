@@ -13,7 +13,8 @@ from typing import Any
 from app.core.database import Execute
 from app.domain.accounts.models import KeyScope
 from app.domain.billing import ledger, statements
-from app.domain.billing.values import Balances, Decide, Hold, Refusal, Unaffordable
+from app.domain.billing.bound import BeyondMeans
+from app.domain.billing.values import Balances, Decide, Hold, Refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class Reserve:
         free = wallet.available(self.scope)
         available = free if cap is None or cap.left_nanos is None else min(free, cap.left_nanos)
         choice = self.decide(available)
-        if isinstance(choice, Unaffordable):
+        if isinstance(choice, BeyondMeans):
             reason = "balance" if choice.needed_nanos > free or available == free else "cap"
             return self._refusal(
                 reason, wallet, choice.needed_nanos, available, choice.affordable_output_limit
@@ -61,7 +62,7 @@ class Reserve:
             paid_nanos=choice.amount_nanos - trial,
             cap_id=self.cap_id,
             cap_period=None if cap is None or cap.left_nanos is None else cap.period,
-            output_limit=choice.output_limit,
+            bound=choice,
         )
         self._write(execute, hold)
         return hold

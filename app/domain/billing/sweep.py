@@ -95,7 +95,7 @@ def _settlement(
         paid_nanos=paid,
         cap_id=cap_id,
         cap_period=cap_period,
-        output_limit=None,
+        bound=None,
     )
     reason = "process_died" if is_orphan else "deadline"
     estimate = _estimate(execute, hold, price_version_id, input_tokens or 0, frames or 0)

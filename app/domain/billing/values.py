@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from app.domain.accounts.models import KeyScope
+from app.domain.billing.bound import BeyondMeans, Bound
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,29 +40,16 @@ class Balances:
         return self.trial_held if scope is KeyScope.TRIAL else self.trial_held + self.paid_held
 
 
-@dataclass(frozen=True, slots=True)
-class HoldChoice:
-    """How much to hold, and the output limit to send where the caller named none."""
-
-    amount_nanos: int
-    output_limit: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Unaffordable:
-    """The least hold that would admit the call, and the largest output limit that is affordable."""
-
-    needed_nanos: int
-    affordable_output_limit: int | None
-
-
-Decide = Callable[[int], HoldChoice | Unaffordable]
+Decide = Callable[[int], Bound | BeyondMeans]
 """From the nanos a key may spend now to a hold, or why not. Pure: it may run more than once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """An admitted call: committed before the upstream is called, settled exactly once."""
+    """An admitted call: committed before the upstream is called, settled exactly once.
+
+    `bound` is what it was decided by; None where only the row is left of it.
+    """
 
     call_id: int
     user_id: int
@@ -70,7 +58,7 @@ class Hold:
     paid_nanos: int
     cap_id: int | None
     cap_period: str | None
-    output_limit: int | None
+    bound: Bound | None
 
     @property
     def amount_nanos(self) -> int:

@@ -48,6 +48,7 @@ def send_link() -> ResponseReturnValue:
         email=form.email.data,
         language=current_language().tag,
         base_url=services().boot["BASE_URL"],
+        network=network_of(caller_ip()),
     )
     db.session.commit()
     return render_template("account/link_sent.html", email=form.email.data)

@@ -6,12 +6,11 @@ from flask_babel import gettext
 from werkzeug.wrappers import Response
 
 from app.core.database import db
-from app.core.money import format_usd
 from app.domain.accounts import approvals, keys
 from app.domain.accounts.approvals import Approval
 from app.services import services
 from app.web.account.blueprint import bp
-from app.web.account.forms import ApprovalForm, CapForm
+from app.web.account.forms import ApprovalForm, CapForm, as_typed
 from app.web.account.key_rows import key_rows
 from app.web.account.owner import signed_in_user
 
@@ -28,7 +27,7 @@ def approve_key(key_id: int) -> ResponseReturnValue:
     """A wrong try is committed too: it counts."""
     form = ApprovalForm()
     if not form.validate():
-        return _page(faulty_id=key_id, faulty_form=form), 400
+        return _page(faulty_id=key_id, approving=form), 400
     outcome = approvals.approve(
         db.session(),
         services().digester,
@@ -43,7 +42,7 @@ def approve_key(key_id: int) -> ResponseReturnValue:
     if outcome is Approval.WRONG_TAIL:
         wrong = gettext("These are not the last six characters of this key.")
         form.last_six.errors = [wrong]
-    return _page(faulty_id=key_id, faulty_form=form), 400
+    return _page(faulty_id=key_id, approving=form), 400
 
 
 @bp.post(f"{_KEY}/replace")
@@ -51,7 +50,7 @@ def replace_key(key_id: int) -> ResponseReturnValue:
     """Approve under a new secret; this answer is the only place where it is ever shown."""
     form = CapForm()
     if not form.validate():
-        return _page(faulty_id=key_id, faulty_form=form), 400
+        return _page(faulty_id=key_id, replacing=form), 400
     issued = approvals.approve_by_replacing(
         db.session(),
         services().digester,
@@ -82,21 +81,28 @@ def revoke_key(key_id: int) -> ResponseReturnValue:
     key = keys.get(db.session(), user_id=user.id, key_id=key_id)
     keys.revoke(db.session(), key=key, actor=user.email)
     db.session.commit()
-    return _back(gettext("The key is revoked, with every key that was made by it."))
+    return _back(gettext("The key is revoked, along with every key created with it."))
 
 
-def _page(*, faulty_id: int | None = None, faulty_form: CapForm | None = None) -> str:
-    """The list; the form that was filled in wrongly shows its errors beside its key."""
+def _page(
+    *,
+    faulty_id: int | None = None,
+    approving: ApprovalForm | None = None,
+    replacing: CapForm | None = None,
+) -> str:
+    """The list; a form that was filled in wrongly shows its errors at its key `faulty_id`."""
     user = signed_in_user()
-    proposed = format_usd(services().settings.current()["approval_cap_usd"])
+    proposed = as_typed(services().settings.current()["approval_cap_usd"])
     rows = key_rows(db.session(), keys.of_user(db.session(), user.id))
+    blank_form = ApprovalForm(formdata=None, cap_usd=proposed)
     return render_template(
         "account/keys.html",
         waiting=[row for row in rows if row.is_waiting],
         rows=rows,
-        blank_form=ApprovalForm(formdata=None, cap_usd=proposed),
         faulty_id=faulty_id,
-        faulty_form=faulty_form,
+        approving=approving or blank_form,
+        replacing=replacing or blank_form,
+        blank_form=blank_form,
     )
 
 

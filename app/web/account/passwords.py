@@ -37,14 +37,17 @@ _DIGITS_AND_SIGNS = str.maketrans("", "", string.digits + string.punctuation + "
 def weakness(password: str, *, email: str) -> str | None:
     """Why this password will not do, in the source language; None for one that will."""
     if len(password) < LENGTH_MIN:
-        return N_("Use at least 12 characters. A few words in a row do well.")
+        return N_(
+            "Use at least 12 characters. "
+            "Three or four unrelated words are easy to remember and hard to guess."
+        )
     if len(password) > LENGTH_MAX:
         return N_("Use at most 128 characters.")
     if len(set(password)) < DIFFERENT_CHARACTERS_MIN:
         return N_("Use more different characters.")
     folded = password.casefold()
     if folded.translate(_DIGITS_AND_SIGNS) in _USUAL_WORDS:
-        return N_("This is one of the first passwords that somebody would try. Choose another.")
+        return N_("This password is too easy to guess. Choose another.")
     if _has_part_of(folded, email):
         return N_("Leave your email out of the password.")
     return None

@@ -11,11 +11,12 @@ from app.core import clock, ids
 from app.core.crypto import Digester
 from app.core.writer import Writer
 from app.domain.accounts.models import KeyScope, User
+from app.domain.billing.bound import BeyondMeans, Bound
 from app.domain.billing.leases import start_lease
 from app.domain.billing.models import Call, Wallet
 from app.domain.billing.reserve import Reserve
 from app.domain.billing.settle import CallRecord, Post, Settled, Void
-from app.domain.billing.values import Decide, Hold, HoldChoice, Refusal, Unaffordable
+from app.domain.billing.values import Decide, Hold, Refusal
 from app.domain.billing.verify import Drift, verify
 from app.domain.catalog.kinds import ModelKind
 from app.domain.catalog.models import Model, PriceVersion
@@ -147,12 +148,23 @@ class Books:
 def exactly(amount: int) -> Decide:
     """Hold this much or nothing."""
 
-    def decide(available_nanos: int) -> HoldChoice | Unaffordable:
+    def decide(available_nanos: int) -> Bound | BeyondMeans:
         if amount > available_nanos:
-            return Unaffordable(needed_nanos=amount, affordable_output_limit=None)
-        return HoldChoice(amount_nanos=amount, output_limit=None)
+            return BeyondMeans(needed_nanos=amount, affordable_output_limit=None)
+        return bound_of(amount)
 
     return decide
+
+
+def bound_of(amount: int, *, output_limit: int | None = None) -> Bound:
+    """A bound of which only the amount (and the limit) matters."""
+    return Bound(
+        amount_nanos=amount,
+        input_bound_tokens=amount,
+        output_bound_tokens=0,
+        chosen_output_limit=output_limit,
+        is_tokenised=False,
+    )
 
 
 def posting(hold: Hold, cost: int) -> Post:

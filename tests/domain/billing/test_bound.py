@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from app.domain.billing.bound import (
     OVERHEAD_TOKENS,
     PARTIAL_IMAGE_TOKENS,
-    Hold,
-    Refusal,
+    BeyondMeans,
+    Bound,
     choose_hold,
     hold_nanos,
     input_bound_tokens,
@@ -138,7 +138,7 @@ def test_a_chosen_hold_is_affordable_and_equals_the_bound_of_its_limit(
     sheet, facts, shape, available_nanos
 ):
     choice = choose_hold(sheet, facts=facts, shape=shape, available_nanos=available_nanos)
-    if isinstance(choice, Refusal):
+    if isinstance(choice, BeyondMeans):
         assert choice.needed_nanos > available_nanos
         return
     limit = choice.chosen_output_limit or shape.output_limit
@@ -153,14 +153,14 @@ def test_the_affordable_limit_of_a_refusal_is_the_largest_that_passes(
 ):
     shape = replace(shape, kind=CHAT)
     choice = choose_hold(sheet, facts=facts, shape=shape, available_nanos=available_nanos)
-    if isinstance(choice, Hold):
+    if isinstance(choice, Bound):
         return
     affordable = choice.affordable_output_limit
 
     def passes(limit):
         asked = replace(shape, output_limit=limit)
         return isinstance(
-            choose_hold(sheet, facts=facts, shape=asked, available_nanos=available_nanos), Hold
+            choose_hold(sheet, facts=facts, shape=asked, available_nanos=available_nanos), Bound
         )
 
     assert affordable == 0 or passes(affordable)
@@ -263,7 +263,7 @@ def test_each_side_is_held_at_the_dearest_it_can_become():
 def test_half_of_what_is_left_buys_the_limit_when_the_caller_gives_none():
     sheet = prices(input="0", output="1")
     choice = choose_hold(sheet, facts=FLAT, shape=chat(), available_nanos=10_000_000)
-    assert choice == Hold(5_000_000, OVERHEAD_TOKENS, 5_000, 5_000, False)
+    assert choice == Bound(5_000_000, OVERHEAD_TOKENS, 5_000, 5_000, False)
     rich = choose_hold(sheet, facts=FLAT, shape=chat(), available_nanos=10**12)
     assert rich.chosen_output_limit == 16_384
 
@@ -289,7 +289,7 @@ def test_fewer_tokens_than_useful_are_refused_with_what_is_needed(facts, least):
     sheet = prices(input="0", output="1")
     available = least * 1_000 - 1
     choice = choose_hold(sheet, facts=facts, shape=chat(), available_nanos=available)
-    assert choice == Refusal(least * 1_000, least - 1)
+    assert choice == BeyondMeans(least * 1_000, least - 1)
     enough = choose_hold(sheet, facts=facts, shape=chat(), available_nanos=available + 1)
     assert enough.chosen_output_limit == least
 
@@ -303,9 +303,9 @@ def test_reasoning_beside_the_limit_is_paid_before_the_limit_is_chosen():
         reasoning_maximum_tokens=3_000,
     )
     choice = choose_hold(sheet, facts=facts, shape=chat(n=2), available_nanos=40_000_000)
-    assert choice == Hold(20_000_000, OVERHEAD_TOKENS, 20_000, 7_000, False)
+    assert choice == Bound(20_000_000, OVERHEAD_TOKENS, 20_000, 7_000, False)
     short = choose_hold(sheet, facts=facts, shape=chat(n=2), available_nanos=10_000_000)
-    assert short == Refusal(2 * (4_096 + 3_000) * 1_000, 2_000)
+    assert short == BeyondMeans(2 * (4_096 + 3_000) * 1_000, 2_000)
 
 
 def test_a_price_per_request_is_held_once():
@@ -319,9 +319,9 @@ def test_an_explicit_limit_is_held_as_it_is_or_refused():
     sheet = prices(input="0", output="1")
     shape = chat(output_limit=50, n=2)
     held = choose_hold(sheet, facts=FLAT, shape=shape, available_nanos=100_000)
-    assert held == Hold(100_000, OVERHEAD_TOKENS, 100, None, False)
+    assert held == Bound(100_000, OVERHEAD_TOKENS, 100, None, False)
     refused = choose_hold(sheet, facts=FLAT, shape=shape, available_nanos=99_999)
-    assert refused == Refusal(100_000, 49)
+    assert refused == BeyondMeans(100_000, 49)
 
 
 def test_nothing_is_affordable_when_the_prompt_alone_is_too_dear():
@@ -333,27 +333,17 @@ def test_nothing_is_affordable_when_the_prompt_alone_is_too_dear():
 def test_text_is_tokenised_only_when_its_bytes_are_not_affordable():
     sheet = prices(input="1", output="1")
     shape = chat(text_bytes=8_000, output_limit=10)
-    asked = []
+    tokenised = replace(shape, text_tokens=2_000)
 
-    def count():
-        asked.append(1)
-        return 2_000
-
-    def choose(available_nanos):
-        return choose_hold(
-            sheet,
-            facts=FLAT,
-            shape=shape,
-            available_nanos=available_nanos,
-            count_text_tokens=count,
-        )
+    def choose(asked, available_nanos):
+        return choose_hold(sheet, facts=FLAT, shape=asked, available_nanos=available_nanos)
 
     in_bytes = (8_000 + OVERHEAD_TOKENS + 10) * 1_000
-    assert choose(in_bytes) == Hold(in_bytes, 8_000 + OVERHEAD_TOKENS, 10, None, False)
-    assert asked == []
+    assert choose(shape, in_bytes) == Bound(in_bytes, 8_000 + OVERHEAD_TOKENS, 10, None, False)
+    assert isinstance(choose(shape, in_bytes - 1), BeyondMeans)
     counted = (2_000 + OVERHEAD_TOKENS + 10) * 1_000
-    assert choose(in_bytes - 1) == Hold(counted, 8_000 + OVERHEAD_TOKENS, 10, None, True)
-    assert choose(counted - 1) == Refusal(counted, 9)
+    assert choose(tokenised, counted) == Bound(counted, 8_000 + OVERHEAD_TOKENS, 10, None, True)
+    assert choose(tokenised, counted - 1) == BeyondMeans(counted, 9)
 
 
 def test_free_output_buys_the_maximum_and_a_debt_buys_nothing():
@@ -362,7 +352,7 @@ def test_free_output_buys_the_maximum_and_a_debt_buys_nothing():
     choice = choose_hold(sheet, facts=FLAT, shape=chat(), available_nanos=prompt_nanos)
     assert choice.chosen_output_limit == 16_384
     short = choose_hold(sheet, facts=FLAT, shape=chat(), available_nanos=prompt_nanos - 1)
-    assert short == Refusal(prompt_nanos, 0)
+    assert short == BeyondMeans(prompt_nanos, 0)
 
 
 def test_a_chosen_limit_is_sent_when_it_is_below_the_maximum_or_nobody_enforces_one():
@@ -458,7 +448,7 @@ def test_the_trial_admits_the_plainest_picture_on_every_lasting_model_that_state
     maximum must be entered before a trial key can use it."""
     request = {"model": "m", "prompt": "A lighthouse at dawn", "n": 1, "size": "1024x1024"}
     offers = {model.id: offer(model, request) for model in lasting_models(IMAGES)}
-    admitted = {name for name, choice in offers.items() if isinstance(choice, Hold)}
+    admitted = {name for name, choice in offers.items() if isinstance(choice, Bound)}
     stated = {model.id for model in lasting_models(IMAGES) if model.max_tokens_per_output_image}
     assert admitted == stated == {"gpt-image-2", "gemini-2.5-flash-image"}
 
@@ -466,7 +456,7 @@ def test_the_trial_admits_the_plainest_picture_on_every_lasting_model_that_state
 def test_the_trial_admits_a_short_chat_without_limit_on_nearly_every_lasting_model():
     request = {"model": "m", "messages": [{"role": "user", "content": "Write an introduction"}]}
     models = lasting_models(CHAT)
-    refused = {model.id for model in models if isinstance(offer(model, request), Refusal)}
+    refused = {model.id for model in models if isinstance(offer(model, request), BeyondMeans)}
     assert refused <= {
         model.id
         for model in models

@@ -8,9 +8,9 @@ from app.domain.accounts.models import KeyScope
 from app.domain.billing.errors import NoWallet
 from app.domain.billing.models import CallState
 from app.domain.billing.reserve import period_of
-from app.domain.billing.values import HoldChoice, Refusal
+from app.domain.billing.values import Refusal
 from tests.conftest import NOW_S, FrozenTime
-from tests.domain.billing.books import Books, Key
+from tests.domain.billing.books import Books, Key, bound_of
 
 
 def counts(books: Books) -> list[tuple[int, ...]]:
@@ -135,7 +135,7 @@ def test_wrong_decision_cannot_overdraw(any_books: Books):
     key = any_books.key(user_id, cap_nanos=1000, max_running=5)
     before = counts(any_books)
     with pytest.raises(AssertionError):
-        any_books.reserve(key, 0, decide=lambda available: HoldChoice(available + 1, None))
+        any_books.reserve(key, 0, decide=lambda available: bound_of(available + 1))
     assert counts(any_books) == before
 
 
@@ -143,7 +143,7 @@ def test_wrong_decision_cannot_pass_the_cap(any_books: Books):
     key = any_books.key(any_books.user(paid=1000), cap_nanos=100)
     before = counts(any_books)
     with pytest.raises(AssertionError):
-        any_books.reserve(key, 0, decide=lambda available: HoldChoice(101, None))
+        any_books.reserve(key, 0, decide=lambda available: bound_of(101))
     assert counts(any_books) == before
 
 
@@ -157,10 +157,10 @@ def test_the_database_itself_refuses_paid_money_to_a_trial_call(any_books: Books
         session.execute(text(f"UPDATE calls SET held_paid_nanos = 1 WHERE id = {hold.call_id}"))
 
 
-def test_chosen_output_limit_travels_with_the_hold(books: Books):
+def test_the_bound_travels_with_the_hold(books: Books):
     key = books.key(books.user(paid=1000))
-    hold = books.hold(key, 0, decide=lambda available: HoldChoice(available // 2, 77))
-    assert (hold.amount_nanos, hold.output_limit) == (500, 77)
+    hold = books.hold(key, 0, decide=lambda available: bound_of(available // 2, output_limit=77))
+    assert (hold.amount_nanos, hold.bound) == (500, bound_of(500, output_limit=77))
 
 
 def test_user_without_wallet_is_refused(books: Books):

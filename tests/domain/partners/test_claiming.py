@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from app.core.database import in_session
 from app.domain.accounts import claims
 from app.domain.accounts.errors import ClaimLinkInvalid
-from app.domain.accounts.models import ClaimLink, InviterState, User
+from app.domain.accounts.models import ClaimLink, User
 from app.domain.billing import ledger
 from app.domain.mail.models import OutboxMail
 from app.domain.partners import budgets, claiming, trials
@@ -48,7 +48,7 @@ def tell(session, digester, context):
 
 @pytest.fixture
 def ask(session, digester, context):
-    def _ask(email, network=None):
+    def _ask(email, network=NETWORK):
         claiming.request_link(
             session,
             digester,
@@ -199,20 +199,13 @@ def test_asking_for_other_emails_mails_nothing_and_tells_nothing(session, ask):
     assert session.scalar(select(func.count()).select_from(ClaimLink)) == 0
 
 
-def test_trial_money_that_is_owed_comes_with_the_claim(session, claim):
-    user = unclaimed(session, inviter=make_partner(session))
+def test_whoever_signed_up_gets_trial_money_with_the_claim(session, claim):
+    user = unclaimed(session)
     assert trial_balance(session, user) == 0
     claim(user)
     assert trial_balance(session, user) == GRANT_NANOS
     assert budgets.used(session, name="trial:open") == GRANT_NANOS
-
-
-def test_claim_of_a_signed_onboarding_draws_on_its_partner(session, claim):
-    partner = make_partner(session)
-    user = unclaimed(session, inviter=partner, inviter_state=InviterState.CONFIRMED)
-    claim(user)
-    assert budgets.used(session, name=f"trial:partner:{partner.user_id}") == GRANT_NANOS
-    assert budgets.used(session, name="trial:open") == 0
+    assert budgets.used(session, name=f"trial:network:{NETWORK}") == GRANT_NANOS
 
 
 def test_accepting_an_inviter_does_not_open_its_budget(session, claim):

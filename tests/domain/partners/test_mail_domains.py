@@ -1,11 +1,11 @@
-"""Domains that share an owner count together; public mail providers are nobody's."""
+"""Domains that share an owner count together."""
 
 import socket
 
 import pytest
 
 from app.domain.partners import mail_domains
-from app.domain.partners.mail_domains import is_public_provider, registrable_domain
+from app.domain.partners.mail_domains import registrable_domain
 
 
 @pytest.mark.parametrize(
@@ -34,9 +34,3 @@ def test_list_comes_from_the_package_and_not_from_the_network(monkeypatch):
     monkeypatch.setattr(socket.socket, "connect", refuse)
     mail_domains._extractor.cache_clear()
     assert registrable_domain("a.example.co.uk") == "example.co.uk"
-
-
-def test_public_providers_are_known_and_normalised():
-    assert is_public_provider("gmail.com")
-    assert not is_public_provider("example.com")
-    assert all(domain == domain.lower() for domain in mail_domains.PUBLIC_PROVIDERS)

@@ -131,6 +131,13 @@ def test_public_mail_providers_have_no_share_of_three(session, digester):
     assert all(granted)
 
 
+def test_which_providers_are_public_is_the_operators_to_say(session, digester):
+    change(session, public_mail_domains="mail.example", trial_network_share="1")
+    for domain, count in (("mail.example", 5), ("gmail.com", 3)):
+        users = [new_user(session, f"user{n}@{domain}") for n in range(5)]
+        assert [grant(session, digester, user) > 0 for user in users].count(True) == count
+
+
 def test_mailbox_refused_for_want_of_budget_gets_its_grant_later(session, digester, frozen_time):
     change(session, trial_budget_open_usd="0.1", trial_network_share="1")
     user = new_user(session, "user@example.com")

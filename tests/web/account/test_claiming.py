@@ -21,6 +21,7 @@ from app.domain.accounts.models import (
 )
 from app.domain.mail.models import OutboxMail
 from app.domain.partners.models import Partner
+from app.domain.settings import set_value
 from app.services import services
 from app.web.account.claiming import LINKS_A_MINUTE_OF_IP
 from tests.conftest import FrozenTime, boot_settings
@@ -132,7 +133,7 @@ def test_one_link_claims_once(
     [
         ("short", "at least 12"),
         ("aaaaaaaaaaaaaa", "different characters"),
-        ("password123456", "first passwords"),
+        ("password123456", "too easy to guess"),
         ("owner-is-my-name", "Leave your email out"),
         ("x" * 129, "at most 128"),
     ],
@@ -194,10 +195,26 @@ def test_asking_is_limited_for_each_ip(browser: Browser, session: Session) -> No
     assert int(refused.response.headers["Retry-After"]) > 0
 
 
+def test_mails_asked_for_count_for_the_network_that_asks(
+    app: Flask, browser: Browser, session: Session
+) -> None:
+    emails = [f"n{number}@example.com" for number in range(3)]
+    for email in emails:
+        make_user(session, email=email, claimed=False)
+    set_value(session, name="claim_mails_per_network", text="2", author="op", reason="test")
+    session.commit()
+    page = browser.get("/claim")
+    assert {browser.submit(page, "/claim", email=email).status for email in emails} == {200}
+    assert list(session.scalars(select(OutboxMail.recipient))) == emails[:2]
+    elsewhere = Browser(app, ip="198.51.100.7")
+    elsewhere.submit(elsewhere.get("/claim"), "/claim", email=emails[2])
+    assert set(session.scalars(select(OutboxMail.recipient))) == set(emails)
+
+
 def test_what_is_no_email_is_told(browser: Browser) -> None:
     page = browser.submit(browser.get("/claim"), "/claim", email="owner")
     assert page.status == 400
-    assert "Write an email" in page.text
+    assert "Enter an email" in page.text
 
 
 def test_claim_page_gives_its_link_to_nobody(

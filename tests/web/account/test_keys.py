@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.domain.accounts.approvals import TAIL_TRIES_MAX
 from app.domain.accounts.models import ApiKey, KeyOrigin, KeyScope, KeyState, User
+from app.domain.settings import set_value
 from app.services import services
 from tests.factories import make_key, make_partner
 from tests.web.browser import Browser
@@ -84,7 +85,9 @@ def test_empty_cap_means_none(
     assert (key.scope, key.cap_id) == (KeyScope.FULL, None)
 
 
-@pytest.mark.parametrize("cap", ["five", "-1", "1e3", "5,5", "1.0000000001"])
+@pytest.mark.parametrize(
+    "cap", ["five", "-1", "1e3", "1,000", "1.000", "1.000,50", "5,5,5", "1.0000000001"]
+)
 def test_cap_that_is_no_amount_is_told_and_changes_nothing(
     signed_in: Browser, session: Session, waiting: tuple[ApiKey, str], cap: str
 ) -> None:
@@ -93,9 +96,50 @@ def test_cap_that_is_no_amount_is_told_and_changes_nothing(
     page = signed_in.get("/account/keys")
     answer = signed_in.submit(page, action, last_six=secret[-6:], cap_usd=cap)
     assert answer.status == 400
-    assert "Write an amount such as 5 or 12.50" in answer.text
+    assert answer.text.count("Enter an amount such as 5 or 12.50") == 1
+    assert "<details open>" not in answer.response.text
     session.refresh(key)
     assert key.state is KeyState.PENDING
+
+
+@pytest.mark.parametrize("cap", ["12,50", "12.5", " 12,5 "])
+def test_cap_takes_a_comma_as_well_as_a_dot(
+    signed_in: Browser, session: Session, waiting: tuple[ApiKey, str], cap: str
+) -> None:
+    key, secret = waiting
+    page = signed_in.get("/account/keys")
+    approve = f"/account/keys/{key.id}/approve"
+    assert signed_in.submit(page, approve, last_six=secret[-6:], cap_usd=cap).status == 303
+    session.refresh(key)
+    assert key.cap is not None
+    assert key.cap.limit_nanos == 12_500_000_000
+
+
+@pytest.mark.parametrize(("language", "shown"), [("en-US", "12.5"), ("vi-VN", "12,5")])
+def test_proposed_cap_is_written_as_its_reader_writes(
+    app: Flask, session: Session, make_owner: MakeOwner, language: str, shown: str
+) -> None:
+    set_value(session, name="approval_cap_usd", text="12.5", author="op", reason="test")
+    owner = make_owner(language=language)
+    key, _ = make_key(session, services(app).digester, owner, KeyScope.TRIAL)
+    session.commit()
+    browser = Browser(app)
+    browser.sign_in(owner.email, PASSWORD)
+    form = browser.get("/account/keys").form(f"/account/keys/{key.id}/approve")
+    assert form.values["cap_usd"] == shown
+
+
+def test_cap_wrong_in_the_second_form_is_told_there_alone(
+    signed_in: Browser, waiting: tuple[ApiKey, str]
+) -> None:
+    key, _ = waiting
+    page = signed_in.get("/account/keys")
+    answer = signed_in.submit(page, f"/account/keys/{key.id}/replace", cap_usd="five")
+    assert answer.status == 400
+    assert answer.text.count("Enter an amount such as 5 or 12.50") == 1
+    assert "<details open>" in answer.response.text
+    assert answer.form(f"/account/keys/{key.id}/replace").values["cap_usd"] == "five"
+    assert answer.form(f"/account/keys/{key.id}/approve").values["cap_usd"] == "5"
 
 
 def test_wrong_tries_run_out_and_leave_replacement(

@@ -55,7 +55,7 @@ def test_every_failure_looks_the_same(
     reference = browser.sign_in("another-nobody@example.com", PASSWORD)
     failure = browser.sign_in(email, password)
     assert failure.status == reference.status == 200
-    assert "The email or the password is not right." in failure.text
+    assert "Wrong email or password." in failure.text
     assert _shape(failure) == _shape(reference)
     assert browser.get("/account/keys").status == 303
 
