@@ -1,4 +1,6 @@
-"""Every boot setting once: name, type, default, secret or not, help. The only reader of the environment.
+"""Every boot setting once: name, type, default, secret or not, help.
+
+The only reader of the environment.
 
 Boot settings say how a process runs and are fixed while it runs. What an operator changes while
 running (rates, budgets, notices) are business settings: see ``app/domain/settings``.
@@ -59,7 +61,7 @@ BOOT_SETTINGS: tuple[BootSetting, ...] = (
         "APP_ENV",
         _environment,
         "development",
-        "`development` prints mail and offers the sandbox and the demonstration; `production` demands its own secrets",
+        "`development` prints mail, has the demonstration; `production` demands its own secrets",
     ),
     BootSetting("HOST", str, "127.0.0.1", "address to listen on"),
     BootSetting("PORT", int, "8000", "port to listen on"),
@@ -73,7 +75,7 @@ BOOT_SETTINGS: tuple[BootSetting, ...] = (
         "DATABASE_URL",
         str,
         "",
-        "SQLAlchemy URL of the database, `sqlite:///…` or `postgresql+psycopg://…`; empty: `flowhub.db` in INSTANCE_DIR",
+        "`sqlite:///…` or `postgresql+psycopg://…`; empty: `flowhub.db` in INSTANCE_DIR",
     ),
     BootSetting(
         "BASE_URL",
@@ -95,7 +97,7 @@ BOOT_SETTINGS: tuple[BootSetting, ...] = (
         "DIGEST_KEY",
         str,
         None,
-        "keys the HMACs of API keys, mailboxes and links; changing it voids them; at least 32 characters",
+        "keys the HMACs of API keys, mailboxes, links; a new one voids them; 32 characters or more",
         secret=True,
     ),
     BootSetting(
@@ -187,7 +189,7 @@ def load(environ: Mapping[str, str] | None = None) -> dict[str, Any]:
 
 
 def secret_from_environment(name: str) -> str | None:
-    """A secret that a command is told to take from the variable `name`, so that no history has it."""
+    """A secret that a command is told to take from the variable `name`: no history has it."""
     return os.environ.get(name, "").strip() or None
 
 

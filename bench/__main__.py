@@ -1,8 +1,8 @@
 """``make bench``: what a call costs, on one core, beside calling the upstream directly.
 
-The gateway's process tree has core 0 for itself; the load and the upstream share core 1. CPU is what
-the kernel charged the tree, divided by what it did. SQLite commits with synchronous=FULL. Figures
-drift with the machine: compare rows of one run.
+The gateway's process tree has core 0 for itself; the load and the upstream share core 1. CPU is
+what the kernel charged the tree, divided by what it did. SQLite commits with synchronous=FULL.
+Figures drift with the machine: compare rows of one run.
 """
 
 import contextlib
@@ -16,7 +16,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench.load import Streams, run_whole
+import requests
+
+from bench.load import Result, Streams, run_whole
 
 CLIENTS = 64
 SECONDS = 8.0
@@ -27,7 +29,7 @@ TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
 def main() -> None:
-    os.sched_setaffinity(0, {os.cpu_count() - 1})  # type: ignore[operator]
+    os.sched_setaffinity(0, {(os.cpu_count() or 1) - 1})
     print(f"billed chat, {CLIENTS} clients, {SECONDS:.0f} s a row")
     print(f"{'':<22}{'req/s':>8}{'p50 ms':>8}{'p99 ms':>8}{'errors':>8}{'CPU µs/req':>12}")
     with _upstream() as port:
@@ -66,11 +68,11 @@ def _bench_streams(server: str, port: int, pid: int, key: str, count: int) -> No
     )
 
 
-def _row(name: str, result: object, cpu_s: float | None) -> None:
-    cpu = "" if cpu_s is None else f"{cpu_s / max(result.requests, 1) * 1e6:.0f}"  # type: ignore[attr-defined]
+def _row(name: str, result: Result, cpu_s: float | None) -> None:
+    cpu = "" if cpu_s is None else f"{cpu_s / max(result.requests, 1) * 1e6:.0f}"
     print(
-        f"{name:<22}{result.requests / result.seconds:>8.0f}{result.percentile_ms(0.5):>8.1f}"  # type: ignore[attr-defined]
-        f"{result.percentile_ms(0.99):>8.1f}{result.errors:>8}{cpu:>12}"  # type: ignore[attr-defined]
+        f"{name:<22}{result.requests / result.seconds:>8.0f}{result.percentile_ms(0.5):>8.1f}"
+        f"{result.percentile_ms(0.99):>8.1f}{result.errors:>8}{cpu:>12}"
     )
 
 
@@ -165,13 +167,9 @@ def _children(pid: int) -> list[int]:
 
 def _wait_for(port: int) -> None:
     for _ in range(200):
-        with (
-            contextlib.suppress(OSError),
-            socket.create_connection(("127.0.0.1", port), 1) as probe,
-        ):
-            probe.send(b"GET /v1/models HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-            if probe.recv(100):
-                return
+        with contextlib.suppress(requests.RequestException):
+            requests.get(f"http://127.0.0.1:{port}/readyz", timeout=1).raise_for_status()
+            return
         time.sleep(0.1)
     raise SystemExit("the product did not start")
 

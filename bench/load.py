@@ -1,4 +1,4 @@
-"""A closed-loop load generator on one epoll loop: so many connections, each with one request open."""
+"""A closed-loop load generator on one epoll loop: each connection has one request open."""
 
 import selectors
 import socket

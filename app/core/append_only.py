@@ -1,7 +1,7 @@
 """Tables whose rows are never changed: triggers that refuse UPDATE and DELETE, on both databases.
 
-A batch change on SQLite rebuilds its table and loses its triggers, so their wording stands here once:
-migrations create them from it, and a test compares the live database with what the models declare.
+A batch change on SQLite rebuilds its table and loses its triggers, so their wording stands here
+once: migrations create them from it, and a test compares the live database with the models.
 """
 
 from collections.abc import Iterator

@@ -14,7 +14,7 @@ class SealBroken(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Digester:
-    """Keyed SHA-256 digests (hex). `purpose` separates uses, so that no digest serves for another."""
+    """Keyed SHA-256 digests (hex). `purpose` keeps one use from serving for another."""
 
     key: bytes
 

@@ -1,7 +1,7 @@
 """Where a table's ids start: declared by its model as ``"info": {"first_id": 10001}``.
 
-A batch change on SQLite rebuilds its table and may lose the start, so migrations call `set_first_id`
-again after one, and a test compares.
+A batch change on SQLite rebuilds its table and may lose the start, so migrations call
+`set_first_id` again after one, and a test compares.
 """
 
 from collections.abc import Iterator
@@ -12,5 +12,5 @@ def set_first_id(table: str, first_id: int, dialect_name: str) -> Iterator[str]:
     if dialect_name == "postgresql":
         yield f"ALTER SEQUENCE {table}_id_seq RESTART WITH {first_id}"
         return
-    yield f"DELETE FROM sqlite_sequence WHERE name = '{table}'"
+    yield f"DELETE FROM sqlite_sequence WHERE name = '{table}'"  # noqa: S608
     yield f"INSERT INTO sqlite_sequence (name, seq) VALUES ('{table}', {first_id - 1})"  # noqa: S608

@@ -102,10 +102,8 @@ class Writer:
         return item.result
 
     def _ring(self) -> None:
-        try:
+        with suppress(RuntimeError):  # it rings already: the writer has yet to look
             self._doorbell.release()
-        except RuntimeError:
-            pass  # it rings already: the writer has yet to look into the queue
 
     def _run(self) -> None:
         while not (self._stopping and not self._queue):

@@ -36,12 +36,15 @@ class Call:
     envelope: Envelope
     offer: Offer
     price: Price
-    bound: Bound
     hold: Hold
     attempts: list[Attempt] = field(default_factory=list)
     route: Route | None = None
     first_content_ms: int | None = None
-    delivered_frames: int = 0
+
+    @property
+    def bound(self) -> Bound:
+        assert self.hold.bound is not None
+        return self.hold.bound
 
     @property
     def call_id(self) -> int:

@@ -1,12 +1,14 @@
-"""The gateway's own things in one process: readers, places, connections, and the calls under way."""
+"""The gateway's own things in one process: readers, places, connections, calls under way."""
 
 import threading
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
+from app.core import clock
 from app.core.crypto import Digester
 from app.core.writer import Writer
 from app.domain.billing.bound_facts import BoundFacts, dearest_facts
@@ -18,6 +20,8 @@ from app.gateway.exchange import Timeouts
 from app.gateway.limits import BodyBudget, Slots
 from app.gateway.model_facts import facts_of
 from app.gateway.upstream import UpstreamPool, header_lines
+
+NEWS_PAUSE_S = 60.0
 
 
 class Running(Protocol):
@@ -56,6 +60,7 @@ class Gateway:
     is_draining: bool = False
     _wires: dict[tuple[int, str, str, bool], Wire] = field(default_factory=dict)
     _facts: dict[int, tuple[Offer, tuple[Route, ...], BoundFacts]] = field(default_factory=dict)
+    _told: dict[Hashable, float] = field(default_factory=dict)
     _lease_id: int | None = None
     _lease_lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -86,6 +91,15 @@ class Gateway:
     def has_lease(self) -> bool:
         return self._lease_id is not None
 
+    def is_news(self, cause: Hashable) -> bool:
+        """Whether this cause was not told within the last minute. A provider may give every answer
+        the same fault: each telling is a write."""
+        now_s = clock.monotonic()
+        if self._told.get(cause, -NEWS_PAUSE_S) > now_s - NEWS_PAUSE_S:
+            return False
+        self._told[cause] = now_s
+        return True
+
     def facts(self, offer: Offer, routes: tuple[Route, ...]) -> BoundFacts:
         """What bounds a call's cost, the dearest over `routes`; kept while the snapshot stays."""
         kept = self._facts.get(offer.model_id)
@@ -95,7 +109,7 @@ class Gateway:
         return kept[2]
 
     def wire(self, route: Route) -> Wire:
-        """The route's target, path prefix and header lines. `ValueError` for an unusable channel."""
+        """The route's target, path prefix and header lines. `ValueError`: an unusable URL."""
         key = (route.channel_id, route.base_url, route.api_key, route.allow_private)
         found = self._wires.get(key)
         if found is None:

@@ -1,4 +1,4 @@
-"""The protocols of ``/v1``, one frozen row each. Routes, refusals, docs and tests walk this table."""
+"""The protocols of ``/v1``, one frozen row each: routes, refusals and tests walk this table."""
 
 from dataclasses import dataclass
 

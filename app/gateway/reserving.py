@@ -50,8 +50,7 @@ def reserve(
         verdict = gateway.writer.submit(replace(write, decide=decide))
     if isinstance(verdict, Refusal):
         raise _refused(verdict, caller)
-    assert verdict.bound is not None
-    return Call(inbound, caller, envelope, offer, price, verdict.bound, verdict)
+    return Call(inbound, caller, envelope, offer, price, verdict)
 
 
 def _decide_by(price: Price, facts: BoundFacts, shape: RequestShape) -> Decide:

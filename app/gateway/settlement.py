@@ -1,11 +1,13 @@
 """The end of a call: exactly one post or void, and the alarms that its bill deserves."""
 
 import logging
-from typing import Any
+import time
+from typing import Any, cast
 
 import orjson
 
 from app.core import clock
+from app.core.database import DatabaseBusy
 from app.core.errors import AppError
 from app.domain.alerts.kinds import AlertKind
 from app.domain.alerts.raising import alert_write
@@ -17,6 +19,8 @@ from app.gateway.gateway import Gateway
 from app.gateway.usage import Verdict
 
 log = logging.getLogger(__name__)
+
+RETRY_PAUSES_S = (0.2, 1.0, 3.0)
 
 # What providers call the tier that everybody gets.
 DEFAULT_TIERS = frozenset({"auto", "default", "standard", "on_demand"})
@@ -49,7 +53,7 @@ def post(
         attempts=call.attempts_json(),
         reported=_reported(bill, provider_facts),
     )
-    settled: Settled = gateway.writer.submit(Post(call.hold, bill.cost_nanos, at_ms, record))
+    settled = _commit(gateway, Post(call.hold, bill.cost_nanos, at_ms, record))
     _alarm(gateway, call, bill, settled)
     return settled
 
@@ -63,12 +67,24 @@ def void(gateway: Gateway, call: Call, *, status: int, reason: str) -> Settled:
         duration_ms=call.elapsed_ms,
         attempts=call.attempts_json(),
     )
-    settled: Settled = gateway.writer.submit(Void(call.hold, clock.now_ms(), record))
-    return settled
+    return _commit(gateway, Void(call.hold, clock.now_ms(), record))
+
+
+def _commit(gateway: Gateway, write: Post | Void) -> Settled:
+    """Settle, trying again for some seconds where the database is busy: a settlement is idempotent,
+    and the answer it belongs to was bought already. Raises `DatabaseBusy` where it stays out."""
+    for pause_s in RETRY_PAUSES_S:
+        try:
+            return cast(Settled, gateway.writer.submit(write))
+        except DatabaseBusy:
+            time.sleep(pause_s)
+    return cast(Settled, gateway.writer.submit(write))
 
 
 def alarm(gateway: Gateway, kind: AlertKind, subject: str, message: str) -> None:
-    """Raise an alert without letting its failure hurt the call."""
+    """Raise an alert, once a minute for one cause, without letting its failure hurt the call."""
+    if not gateway.is_news((kind, subject)):
+        return
     log.warning(message, extra={"alert": kind.value, "subject": subject})
     try:
         gateway.writer.submit(alert_write(kind=kind, subject=subject, message=message))

@@ -26,11 +26,14 @@ class InstanceLock:
 
     @classmethod
     def take(cls, engine: Engine) -> Self:
-        """Raises `SecondProcess` where another process has it."""
+        """Raises `SecondProcess` where another process has it, `SystemExit` without its folder."""
         if engine.dialect.name != "sqlite" or engine.url.database in (None, "", ":memory:"):
             return cls(None)
         database = Path(str(engine.url.database))
-        file = database.with_name(f"{database.name}.lock").open("w")
+        try:
+            file = database.with_name(f"{database.name}.lock").open("w")
+        except OSError as error:
+            raise SystemExit(f"The database cannot be used: {error}") from None
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

@@ -1,5 +1,6 @@
-"""The product as `make run` starts it: a process of its own on a free port, in a folder of its own."""
+"""The product as `make run` starts it: a process of its own, on a free port."""
 
+import itertools
 import os
 import re
 import signal
@@ -19,6 +20,8 @@ import config
 STARTS_WITHIN_S = 40
 ENDS_WITHIN_S = 20
 
+_starts = itertools.count(1)
+
 
 class Product:
     """A started product. `output` is what a newcomer reads, `log` what goes to standard error."""
@@ -28,7 +31,8 @@ class Product:
         self.port = int(str(settings.pop("PORT", free_port())))
         self.base_url = f"http://127.0.0.1:{self.port}"
         folder.mkdir(parents=True, exist_ok=True)
-        self._files = [folder.with_suffix(f".{name}") for name in ("out", "err")]
+        start = f"{folder.name}.{next(_starts)}"
+        self._files = [folder.with_name(f"{start}.{name}") for name in ("out", "err")]
         with self._files[0].open("w") as out, self._files[1].open("w") as err:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "app.serving", *words],

@@ -1,6 +1,7 @@
 """Stopping `make run`, gently and not: nothing is left behind, and a second start goes on."""
 
 import json
+import os
 import signal
 import sqlite3
 import time
@@ -54,12 +55,11 @@ def test_second_process_is_refused_beside_granian_too(tmp_path: Path):
 def test_call_of_a_killed_process_is_settled_at_the_next_start(tmp_path: Path):
     """Its lease would run for half a minute; the lock proves at once that nobody holds it."""
     folder = tmp_path / "instance"
-    with running_product(folder) as product:
-        with product.chat(stream=True, sandbox={"frames": 400, "delay_s": 0.05}) as answer:
-            lines = answer.iter_lines()
-            assert next(lines).startswith(b"data:")
-            delivered = _wait_for_progress(folder)
-            product.end(signal.SIGKILL)
+    slowly = {"frames": 400, "delay_s": 0.05}
+    with running_product(folder) as product, product.chat(stream=True, sandbox=slowly) as answer:
+        assert next(answer.iter_lines()).startswith(b"data:")
+        delivered = _wait_for_progress(folder)
+        product.end(signal.SIGKILL)
     with running_product(folder) as product:
         state, reason, is_estimated, cost_nanos, frames = _wait_for_settlement(folder)
         assert (state, reason, is_estimated) == ("posted", "process_died", 1)
@@ -101,8 +101,6 @@ def test_product_ends_where_granian_s_worker_dies(tmp_path: Path):
     with running_product(tmp_path / "instance", "--server", "granian") as product:
         children = product.children
         worker = _worker_of(product)
-        import os
-
         os.kill(worker, signal.SIGKILL)
         assert product.process.wait(timeout=20) == 1
         assert living(children) == set()

@@ -83,7 +83,7 @@ class User(Base, UserMixin):
     """
 
     __tablename__ = "users"
-    __table_args__ = {"info": {"first_id": FIRST_USER_ID}, "sqlite_autoincrement": True}
+    __table_args__ = ({"info": {"first_id": FIRST_USER_ID}, "sqlite_autoincrement": True},)
 
     id: Mapped[Id]
     email: Mapped[str] = mapped_column(String(254), unique=True)
@@ -105,10 +105,12 @@ class User(Base, UserMixin):
     tf_totp_secret: Mapped[str | None] = mapped_column(String(254))
     us_totp_secrets: Mapped[str | None] = mapped_column(String(1024))
     mf_recovery_codes: Mapped[Any | None] = mapped_column(JSON)
-    fs_webauthn_user_handle: Mapped[str | None] = mapped_column(String(64), unique=True)
+    fs_webauthn_user_handle: Mapped[str | None] = mapped_column(  # type: ignore[assignment]
+        String(64), unique=True
+    )
 
-    roles: Mapped[list[Role]] = relationship(secondary=user_roles)
-    webauthn: Mapped[list["WebAuthn"]] = relationship(
+    roles: Mapped[list[Role]] = relationship(secondary=user_roles)  # type: ignore[assignment]
+    webauthn: Mapped[list["WebAuthn"]] = relationship(  # type: ignore[assignment]
         back_populates="user", cascade="all, delete-orphan"
     )
 

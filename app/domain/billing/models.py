@@ -154,7 +154,7 @@ class ProcessLease(Base):
     """A process that may have calls in flight; one whose lease ran out is dead and is swept."""
 
     __tablename__ = "process_leases"
-    __table_args__ = {"sqlite_autoincrement": True}
+    __table_args__ = ({"sqlite_autoincrement": True},)
 
     id: Mapped[Id]
     started_at: Mapped[Moment]

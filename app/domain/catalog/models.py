@@ -14,7 +14,7 @@ class Model(Base):
     """A model that is sold under `name` (``gpt-4o``). Limits are tokens; None means unstated."""
 
     __tablename__ = "models"
-    __table_args__ = {"sqlite_autoincrement": True}
+    __table_args__ = ({"sqlite_autoincrement": True},)
 
     id: Mapped[Id]
     name: Mapped[str] = mapped_column(String(128), unique=True)
@@ -34,7 +34,7 @@ class Model(Base):
 
 
 class PriceVersion(Base):
-    """The sale price of a model from `effective_at` on; `sheet` is a `PriceSheet` as JSON. Never edited."""
+    """A model's sale price from `effective_at` on; `sheet` is a `PriceSheet` as JSON."""
 
     __tablename__ = "price_versions"
     __table_args__ = (

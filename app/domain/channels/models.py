@@ -25,8 +25,10 @@ class LimitField(StrEnum):
 
 
 class Channel(Base):
-    """A provider account: an OpenAI-compatible base URL and a sealed key. Nothing is appended to the
-    URL but the endpoint's path. `allow_private` admits a host on a private network."""
+    """A provider account: an OpenAI-compatible base URL and a sealed key.
+
+    Nothing is appended to the URL but the endpoint's path. `allow_private` admits a private host.
+    """
 
     __tablename__ = "channels"
     __table_args__ = (
@@ -75,7 +77,7 @@ class ChannelModel(Base):
 
 
 class CostVersion(Base):
-    """What a channel charges us for a model from `effective_at` on, as a `PriceSheet`. Never edited."""
+    """What a channel charges us for a model from `effective_at` on, as a `PriceSheet`."""
 
     __tablename__ = "cost_versions"
     __table_args__ = (

@@ -4,6 +4,7 @@ An `Offer` is a model with its prices and the routes by which it can be bought. 
 reloaded when the revision moves, so that a change is in force within a second in every process.
 """
 
+import logging
 import threading
 from bisect import bisect_right
 from collections.abc import Mapping
@@ -14,7 +15,7 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from app.core import clock
-from app.core.crypto import Sealer
+from app.core.crypto import SealBroken, Sealer
 from app.domain.catalog.kinds import SERVED_KINDS, ModelKind
 from app.domain.catalog.models import Model, PriceVersion
 from app.domain.catalog.pricing import PriceSheet
@@ -27,6 +28,8 @@ from app.domain.channels.models import (
     StreamUsage,
 )
 from app.domain.settings.revisions import RevisionWatch
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,12 +191,15 @@ def _routes(session: Session, sealer: Sealer) -> dict[int, list[Route]]:
     )
     found: dict[int, list[Route]] = {}
     for served, channel in rows:
+        api_key = _open_key(channel, sealer)
+        if api_key is None:
+            continue
         found.setdefault(served.model_id, []).append(
             Route(
                 channel_id=channel.id,
                 channel_name=channel.name,
                 base_url=channel.base_url,
-                api_key=sealer.open(channel.sealed_key),
+                api_key=api_key,
                 allow_private=channel.allow_private,
                 priority=channel.priority,
                 weight=channel.weight,
@@ -212,6 +218,16 @@ def _routes(session: Session, sealer: Sealer) -> dict[int, list[Route]]:
             )
         )
     return found
+
+
+def _open_key(channel: Channel, sealer: Sealer) -> str | None:
+    """The channel's key; None, and a line in the log, where SEALING_KEYS no longer open it: the
+    other channels must go on."""
+    try:
+        return sealer.open(channel.sealed_key)
+    except SealBroken:
+        log.error("a channel's key cannot be opened", extra={"channel": channel.name})
+        return None
 
 
 def _histories(

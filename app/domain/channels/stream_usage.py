@@ -10,7 +10,7 @@ from app.domain.channels.models import ChannelModel, StreamUsage
 
 _served = ChannelModel.__table__.c
 _STORE = Statement(
-    update(ChannelModel.__table__)
+    update(ChannelModel)
     .where(
         _served.channel_id == bindparam("which_channel", type_=BigInteger),
         _served.model_id == bindparam("which_model", type_=BigInteger),

@@ -40,7 +40,7 @@ class Receipt:
 
 
 def find_receipt(session: Session, *, call_id: int | None, key_id: int) -> Receipt:
-    """The receipt of one of this key's calls. Raises `RequestNotFound`, for another key's as well."""
+    """The receipt of one of this key's calls. Raises `RequestNotFound`, also for another key's."""
     row = session.execute(
         select(Call, Model.name, PriceVersion.sheet)
         .join(Model, Model.id == Call.model_id)

@@ -17,7 +17,7 @@ from app.web.account.inviters import inviter_name
 _STATES: Mapping[KeyState, str] = MappingProxyType(
     {
         KeyState.ACTIVE: N_("Active"),
-        KeyState.PENDING: N_("Waiting: spends nothing yet"),
+        KeyState.PENDING: N_("Waiting for approval"),
         KeyState.REFUSED: N_("Refused"),
         KeyState.REVOKED: N_("Revoked"),
     }
@@ -61,7 +61,7 @@ def _row(key: ApiKey, inviters: Mapping[int, str]) -> KeyRow:
         name=key.name,
         prefix=key.prefix,
         state=_state(key),
-        scope=gettext(_SCOPES[key.scope]),
+        scope=_scope(key),
         inviter=None if key.inviter_id is None else inviters[key.inviter_id],
         created_at=key.created_at,
         is_waiting=approvals.is_waiting(key),
@@ -73,6 +73,17 @@ def _row(key: ApiKey, inviters: Mapping[int, str]) -> KeyRow:
 
 
 def _state(key: ApiKey) -> str:
-    is_over = key.expires_at is not None and key.expires_at <= clock.now()
-    shown = N_("Expired") if key.state is KeyState.ACTIVE and is_over else _STATES[key.state]
+    shown = N_("Expired") if key.state is KeyState.ACTIVE and _is_over(key) else _STATES[key.state]
     return str(gettext(shown))
+
+
+def _scope(key: ApiKey) -> str:
+    """What it can spend now: a key that does not work spends nothing, whatever its scope."""
+    if key.state is KeyState.PENDING:
+        return str(gettext("Nothing yet"))
+    works = key.state is KeyState.ACTIVE and not _is_over(key)
+    return str(gettext(_SCOPES[key.scope] if works else N_("Nothing any more")))
+
+
+def _is_over(key: ApiKey) -> bool:
+    return key.expires_at is not None and key.expires_at <= clock.now()

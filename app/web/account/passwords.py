@@ -37,10 +37,7 @@ _DIGITS_AND_SIGNS = str.maketrans("", "", string.digits + string.punctuation + "
 def weakness(password: str, *, email: str) -> str | None:
     """Why this password will not do, in the source language; None for one that will."""
     if len(password) < LENGTH_MIN:
-        return N_(
-            "Use at least 12 characters. "
-            "Three or four unrelated words are easy to remember and hard to guess."
-        )
+        return N_("Use at least 12 characters.")
     if len(password) > LENGTH_MAX:
         return N_("Use at most 128 characters.")
     if len(set(password)) < DIFFERENT_CHARACTERS_MIN:

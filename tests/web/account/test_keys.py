@@ -51,7 +51,7 @@ def test_list_shows_each_key_and_no_secret(signed_in: Browser, waiting: tuple[Ap
     key, secret = waiting
     page = signed_in.get("/account/keys")
     assert page.headings == ["API keys"]
-    for shown in (key.name, key.prefix, "GoodHR", "Waiting: spends nothing yet"):
+    for shown in (key.name, key.prefix, "GoodHR", "Waiting for approval", "Nothing yet"):
         assert shown in page.text
     assert secret not in page.response.text
     assert secret[-6:] not in page.response.text
@@ -205,6 +205,9 @@ def test_refused_key_is_refused_for_ever(
     assert signed_in.submit(page, action).status == 303
     session.refresh(key)
     assert key.state is KeyState.REFUSED
+    after = signed_in.get("/account/keys").text
+    assert "Nothing any more" in after
+    assert "Trial credit only" not in after
     again = signed_in.post(action, page.form(action).values)
     assert again.status == 409
 

@@ -1,0 +1,80 @@
+"""What holds for every operator's command: it explains itself, and refuses in one sentence."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+from flask import Flask
+
+from app import create_app
+from app.cli import COMMANDS
+from app.cli.groups import OperatorCommand, OperatorGroup
+from app.core.database import db
+from tests.conftest import boot_settings
+
+
+def walk() -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    for command in COMMANDS:
+        assert command.name is not None
+        yield (command.name,), command
+        if isinstance(command, click.Group):
+            for name, inner in command.commands.items():
+                yield (command.name, name), inner
+
+
+ALL = [pytest.param(words, command, id=" ".join(words)) for words, command in walk()]
+SHOWING = ("list", "show", "history", "verify", "demo")
+
+
+@pytest.mark.parametrize(("words", "command"), ALL)
+def test_command_explains_itself(app: Flask, words: tuple[str, ...], command: click.Command):
+    result = app.test_cli_runner().invoke(args=[*words, "--help"])
+    assert result.exit_code == 0
+    assert command.help
+    assert command.help.split("\n")[0].rstrip().endswith(".")
+    options = [each for each in command.params if isinstance(each, click.Option)]
+    assert [each.name for each in options if not each.help] == [] or _is_choice_only(options)
+
+
+@pytest.mark.parametrize(("words", "command"), ALL)
+def test_command_that_shows_prints_json_too(words: tuple[str, ...], command: click.Command):
+    has_json = any("--json" in parameter.opts for parameter in command.params)
+    assert has_json or words[-1] not in SHOWING
+
+
+def test_every_command_refuses_in_one_sentence():
+    assert [c.name for c in COMMANDS if not isinstance(c, OperatorGroup | OperatorCommand)] == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("catalog", "list"), ("channels", "list"), ("ledger", "verify"), ("holds", "sweep"),
+        ("mail", "list"), ("settings", "list"), ("users", "list"), ("partners", "list"),
+        ("wallet", "show", "a@example.com"), ("keys", "list", "a@example.com"),
+        ("demo", "remove"),
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_database_without_tables_is_told_in_one_sentence(tmp_path: Path, words: tuple[str, ...]):
+    app = create_app(boot_settings(tmp_path))
+    result = app.test_cli_runner().invoke(args=words)
+    with app.app_context():
+        db.engine.dispose()
+    assert result.exit_code == 1
+    assert isinstance(result.exception, SystemExit)
+    assert "flask --app wsgi db upgrade" in result.stderr
+
+
+def test_database_that_is_away_is_told_in_one_sentence(tmp_path: Path):
+    url = "postgresql+psycopg://nobody@127.0.0.1:9/none"
+    app = create_app(boot_settings(tmp_path, DATABASE_URL=url))
+    result = app.test_cli_runner().invoke(args=["users", "list"])
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: The database cannot be used: ")
+
+
+def _is_choice_only(options: list[click.Option]) -> bool:
+    """A choice lists its values, which explain themselves."""
+    return all(each.help or isinstance(each.type, click.Choice) for each in options)
