@@ -67,7 +67,8 @@ def add_channel(
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_channels(as_json: bool) -> None:
     """Show every channel with the models it serves. Keys are never shown."""
-    names = dict(db.session.execute(select(Model.id, Model.name)).tuples().all())
+    named = db.session.execute(select(Model.id, Model.name))
+    names = {row.id: row.name for row in named}
     channels = db.session.scalars(
         select(Channel).options(joinedload(Channel.models)).order_by(Channel.id)
     ).unique()

@@ -410,3 +410,11 @@ def test_kept_connection_that_the_provider_closed_is_replaced_without_a_second_c
     assert [call.cost_nanos for call in shop.calls()] == [3_000, 3_000]
     assert wait_until(lambda: not shop.services.gateway.running)
     shop.assert_at_rest()
+
+
+def test_channel_whose_key_cannot_be_opened_leaves_the_others_alone(shop: Shop):
+    customer = shop.customer()
+    shop.add_channel("second", shop.provider.base_url, priority=-1)
+    shop.set_channel("main", sealed_key="sealed by nobody")
+    assert shop.chat(customer).status_code == 200
+    shop.assert_at_rest()

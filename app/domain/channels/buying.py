@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -116,9 +116,16 @@ def set_cost(
     return version
 
 
+def _has_good_port(parts: SplitResult) -> bool:
+    try:
+        return parts.port != 0
+    except ValueError:
+        return False
+
+
 def _check(new: NewChannel) -> None:
     parts = urlsplit(new.base_url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if parts.scheme not in ("http", "https") or not parts.hostname or not _has_good_port(parts):
         raise InvalidChannel("The base URL must look like https://host/v1.", field="base_url")
     if parts.scheme == "http" and not new.allow_private:
         raise InvalidChannel(

@@ -80,9 +80,12 @@ def _state(key: ApiKey) -> str:
 def _scope(key: ApiKey) -> str:
     """What it can spend now: a key that does not work spends nothing, whatever its scope."""
     if key.state is KeyState.PENDING:
-        return str(gettext("Nothing yet"))
-    works = key.state is KeyState.ACTIVE and not _is_over(key)
-    return str(gettext(_SCOPES[key.scope] if works else N_("Nothing any more")))
+        shown = N_("Nothing yet")
+    elif key.state is KeyState.ACTIVE and not _is_over(key):
+        shown = _SCOPES[key.scope]
+    else:
+        shown = N_("Nothing any more")
+    return str(gettext(shown))
 
 
 def _is_over(key: ApiKey) -> bool:

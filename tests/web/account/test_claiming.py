@@ -104,7 +104,8 @@ def test_used_link_leads_on(browser: Browser, session: Session, onboarded: Onboa
     for dead in (browser.get(path), browser.get(f"{path}/refuse")):
         assert dead.status == 404
         assert dead.headings == ["This link no longer works"]
-        assert {"/claim", "/account"} <= set(dead.links)
+        assert {"/claim", "/account/keys"} <= set(dead.links)
+        assert "/login" not in dead.links
 
 
 def test_old_link_leads_to_a_fresh_one(
