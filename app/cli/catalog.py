@@ -25,7 +25,8 @@ _TOKENS = click.IntRange(min=1, max=100_000_000)
 @catalog_commands.command("add")
 @click.argument("name", metavar="ID", type=Text(most_characters=128))
 @click.option("--provider", required=True, type=Text(most_characters=64), help="Who makes it.")
-@click.option("--kind", type=click.Choice([kind.value for kind in _SOLD_KINDS]), required=True)
+@click.option("--kind", type=click.Choice([kind.value for kind in _SOLD_KINDS]), required=True,
+              help="What it makes.")  # fmt: skip
 @price_options
 @click.option("--max-input", type=_TOKENS, help="Input window, in tokens.")
 @click.option("--max-output", type=_TOKENS, help="Output maximum, in tokens.")

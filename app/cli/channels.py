@@ -17,7 +17,7 @@ from app.domain.channels.models import Channel
 from app.services import services
 
 LONGEST_UPSTREAM_NAME = 256
-_INTEGER = 2**31 - 1
+_STEPS = 1_000
 
 channels_commands = OperatorGroup("channels", help="Channels: provider accounts that serve models.")
 
@@ -30,9 +30,9 @@ channels_commands = OperatorGroup("channels", help="Channels: provider accounts 
 @click.option("--model", "models", multiple=True, required=True, metavar="SOLD=UPSTREAM",
               help="A model it serves: our name, and its name there. Repeat.")  # fmt: skip
 @click.option("--allow-private", is_flag=True, help="The host may be on a private network.")
-@click.option("--priority", type=click.IntRange(-_INTEGER, _INTEGER), default=0,
+@click.option("--priority", type=click.IntRange(-_STEPS, _STEPS), default=0,
               show_default=True, help="Higher is tried first.")  # fmt: skip
-@click.option("--weight", type=click.IntRange(1, _INTEGER), default=1, show_default=True,
+@click.option("--weight", type=click.IntRange(1, _STEPS), default=1, show_default=True,
               help="Share within its priority.")  # fmt: skip
 def add_channel(
     name: str,

@@ -3,6 +3,7 @@
 import json
 import secrets
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,31 @@ def test_after_init_no_sandbox_runs_and_nothing_is_made_up(tmp_path: Path):
         users = json.loads(flask(folder, "users", "list", "--json").stdout)
         assert [user["email"] for user in users] == ["me@example.com"]
         assert product.end() == 0
+
+
+def test_demonstration_made_beside_a_running_product_begins_with_its_next_start(tmp_path: Path):
+    folder = tmp_path / "instance"
+    flask(folder, "init", "--email", "me@example.com")
+    with running_product(folder) as product:
+        demo = flask(folder, "demo", "--json")
+        assert demo.returncode == 0
+        assert "restart it" in demo.stderr
+        assert json.loads(demo.stdout)["base_url"] == product.base_url
+    with running_product(folder) as product:
+        assert product.chat(json.loads(demo.stdout)["api_key"]).status_code == 200
+
+
+def test_demonstration_ends_and_comes_back_while_the_product_runs(tmp_path: Path):
+    folder = tmp_path / "instance"
+    with running_product(folder) as product:
+        assert product.chat().status_code == 200
+        assert flask(folder, "demo", "remove").returncode == 0
+        time.sleep(2)  # twice the second in which a running process notices
+        assert product.chat().status_code == 401
+        demo = flask(folder, "demo", "--json")
+        assert demo.stderr == ""
+        time.sleep(2)
+        assert product.chat(json.loads(demo.stdout)["api_key"]).status_code == 200
 
 
 def test_production_without_secrets_refuses(tmp_path: Path):
