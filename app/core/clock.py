@@ -23,9 +23,8 @@ def now() -> datetime:
     return datetime.fromtimestamp(_source(), UTC)
 
 
-def monotonic() -> float:
-    """Seconds on a clock that never jumps, for durations and deadlines."""
-    return time.monotonic()
+monotonic = time.monotonic
+"""Seconds on a clock that never jumps, for durations and deadlines."""
 
 
 @contextmanager

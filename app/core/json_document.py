@@ -30,6 +30,11 @@ class Document:
         """The members' names, unescaped, in the order of the body."""
         return tuple(self._values)
 
+    @property
+    def members(self) -> Mapping[str, Any]:
+        """Every member's decoded value by its name."""
+        return self._values
+
     def __contains__(self, name: object) -> bool:
         return name in self._values
 

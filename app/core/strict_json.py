@@ -10,7 +10,7 @@ but an object at the top, NaN and numbers that no float holds, repeated names, d
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from app.core.errors import BadRequest
@@ -47,14 +47,17 @@ def parse_object(body: bytes, *, max_depth: int = 64) -> dict[str, Any]:
     return parsed
 
 
-def read_members(body: bytes, *, max_depth: int = 64) -> Document:
+def read_members(
+    body: bytes, *, max_depth: int = 64, unambiguous: Collection[str] = ()
+) -> Document:
     """Read a JSON object that is going to be passed on as it came.
 
-    Repeated names are refused at the top level only (see `has_duplicates`), lone surrogates in
-    top-level names only: the rest is the receiver's to judge. Raises InvalidJson.
+    Repeated names are refused at the top level, and at any depth inside the members named in
+    `unambiguous`: those that we judge, and another reader might take the other one of. Lone
+    surrogates are refused in top-level names only. Raises InvalidJson.
     """
     text = _decode(body)
-    decoder = _BOUNDED if _may_hold_long_number(body) else _FAST
+    plain, strict = _BOUNDED if _may_hold_long_number(body) else _FAST
     values: dict[str, Any] = {}
     spans: dict[str, Span] = {}
     first_at = _pass_brace(text)
@@ -66,6 +69,7 @@ def read_members(body: bytes, *, max_depth: int = 64) -> Document:
         name, value_at = _scan_name(text, start)
         if name in values:
             raise _duplicate(name)
+        decoder = strict if name in unambiguous else plain
         values[name], end = _scan_member(decoder, text, at=value_at, name=name)
         spans[name] = (start, value_at, end)
         at, is_open = _pass_separator(text, end)
@@ -75,30 +79,6 @@ def read_members(body: bytes, *, max_depth: int = 64) -> Document:
     if not text.isascii():
         spans = _in_bytes(text, spans, size_bytes=len(body))
     return Document(body, values, spans, first_at)
-
-
-def has_duplicates(document: Document, name: str) -> bool:
-    """Whether an object in this member's value, at any depth, has a name twice."""
-    if name not in document:
-        return False
-    try:
-        _DUPLICATE_FINDER.decode(document.value_bytes(name).decode())
-    except _Repeated:
-        return True
-    return False
-
-
-class _Repeated(Exception):
-    pass
-
-
-def _refuse_repeated(pairs: list[tuple[str, Any]]) -> None:
-    if len(dict(pairs)) < len(pairs):
-        raise _Repeated
-
-
-# Made once: building a decoder costs as much as reading a short value.
-_DUPLICATE_FINDER = json.JSONDecoder(object_pairs_hook=_refuse_repeated)
 
 
 def has_lone_surrogate(text: str) -> bool:
@@ -153,7 +133,7 @@ def _scan_name(text: str, at: int) -> tuple[str, int]:
     if not text.startswith('"', at):
         raise _syntax_error("Expecting a member name in double quotes", text, at)
     name: str
-    name, end = _scan(_FAST, text, at)
+    name, end = _scan(_FAST[0], text, at)
     if has_lone_surrogate(name):
         raise InvalidJson(
             f"The member name {_shown(name)} holds half a character (a lone surrogate)."
@@ -244,16 +224,22 @@ def _build_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 # The hook for floats costs 0.1 µs each, and bodies hold few; the one for integers would make an
 # array of 100,000 tokens take 16 ms instead of 6, so it is left out where no number is that long.
-_FAST = json.JSONDecoder(parse_float=_read_float, parse_constant=_refuse_constant)
-_BOUNDED = json.JSONDecoder(
-    parse_float=_read_float, parse_int=_read_integer, parse_constant=_refuse_constant
-)
-_UNAMBIGUOUS = json.JSONDecoder(
-    parse_float=_read_float,
-    parse_int=_read_integer,
-    parse_constant=_refuse_constant,
-    object_pairs_hook=_build_object,
-)
+def _decoders(parse_int: Callable[[str], int] | None) -> tuple[json.JSONDecoder, json.JSONDecoder]:
+    """One that lets a name be repeated, and one that does not."""
+    return tuple(  # type: ignore[return-value]
+        json.JSONDecoder(
+            parse_float=_read_float,
+            parse_int=parse_int,
+            parse_constant=_refuse_constant,
+            object_pairs_hook=hook,
+        )
+        for hook in (None, _build_object)
+    )
+
+
+_FAST = _decoders(None)
+_BOUNDED = _decoders(_read_integer)
+_UNAMBIGUOUS = _BOUNDED[1]
 
 
 def _may_hold_long_number(body: bytes) -> bool:

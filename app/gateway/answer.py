@@ -9,8 +9,7 @@ import json
 import re
 import struct
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from app.core.json_document import Document
 from app.core.strict_json import InvalidJson, read_members
@@ -30,8 +29,7 @@ class UnreadableAnswer(Exception):
     """The provider's answer is not what its protocol promises."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """A whole answer. `body` is what the client gets, `members` what the provider sent, decoded.
 
     `provider_facts` are the members taken out, by name. `error` is the provider's error in an

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -17,8 +17,7 @@ from app.gateway.inbound import Inbound
 from app.gateway.protocols import Protocol
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(NamedTuple):
     """One try at a channel: its outcome in a word, the provider's status if it answered."""
 
     channel_id: int
@@ -61,9 +60,8 @@ class Call:
     @cached_property
     def local_input_tokens(self) -> int:
         """Our own count of the prompt; slow, so it is made only where usage is missing."""
-        document = self.envelope.document
-        members = {name: document.get(name) for name in document.names}
-        return min(count_request(members), self.bound.input_bound_tokens)
+        counted = count_request(self.envelope.document.members)
+        return min(counted, self.bound.input_bound_tokens)
 
     def attempts_json(self) -> str | None:
         """The attempts as the call's row keeps them; None where the first one answered."""

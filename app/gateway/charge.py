@@ -5,7 +5,7 @@ the prompt and of what was delivered, marked estimated, never above the hold.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import orjson
 
@@ -21,8 +21,7 @@ from app.gateway.usage import Verdict, plausible, read_usage
 Units = Mapping[Unit, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Delivered:
+class Delivered(NamedTuple):
     """What reached, or could have reached, the client: the basis of an estimate.
 
     `read_text` is asked only where it is needed: it parses and joins what was kept of the answer.
@@ -34,8 +33,7 @@ class Delivered:
     pictures: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Charge:
+class Charge(NamedTuple):
     """What a call is billed. `verdict` says whether usage was believed, None where none came."""
 
     units: Units

@@ -1,19 +1,18 @@
 """The envelope: what the gateway must know of a request's body. The rest passes unread."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from app.core.json_document import Document
 from app.core.strict_json import has_lone_surrogate, read_members
 from app.domain.billing.request_shape import RequestShape, measure_request
 from app.gateway.errors import InvalidParameter
 from app.gateway.protocols import Protocol
-from app.gateway.refusals import refuse
+from app.gateway.refusals import JUDGED_INSIDE, refuse
 
 MODEL_NAME_MAX = 128
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(NamedTuple):
     """A request that may pass, if it can be paid. `document` holds its bytes."""
 
     protocol: Protocol
@@ -27,7 +26,7 @@ class Envelope:
 
 def read_envelope(protocol: Protocol, body: bytes) -> Envelope:
     """Read and judge a body. Raises the errors of `strict_json`, `refusals` and `request_shape`."""
-    document = read_members(body)
+    document = read_members(body, unambiguous=JUDGED_INSIDE)
     refuse(protocol, document)
     for member in protocol.required:
         if document.get(member) is None:
@@ -39,11 +38,7 @@ def read_envelope(protocol: Protocol, body: bytes) -> Envelope:
         is_streamed=_is_streamed(protocol, document),
         wants_usage=_wants_usage(document),
         wants_base64=document.get("encoding_format") == "base64",
-        shape=measure_request(
-            {name: document.get(name) for name in document.names},
-            kind=protocol.kind,
-            body_bytes=len(body),
-        ),
+        shape=measure_request(document.members, kind=protocol.kind, body_bytes=len(body)),
     )
 
 

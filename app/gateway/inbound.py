@@ -4,8 +4,7 @@ The lane and the blueprint both make an `Inbound`, call the same handler, and se
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from app.core import clock, ids
 from app.core.request_body import read_body, require_json
@@ -18,16 +17,13 @@ LENGTH_DIGITS_MAX = 18
 class Inbound:
     """One request. Its id is minted here: it becomes the call's id, shown as ``req_…``."""
 
-    __slots__ = ("call_id", "environ", "started_s")
+    __slots__ = ("call_id", "environ", "request_id", "started_s")
 
     def __init__(self, environ: dict[str, Any]) -> None:
         self.environ = environ
         self.call_id = ids.mint()
+        self.request_id = ids.request_id(self.call_id)
         self.started_s = clock.monotonic()
-
-    @property
-    def request_id(self) -> str:
-        return ids.request_id(self.call_id)
 
     def header(self, name: str) -> str | None:
         """A header by its WSGI name: ``HTTP_AUTHORIZATION``."""
@@ -54,8 +50,7 @@ class Inbound:
         return "".join(c for c in str(label) if c.isprintable() and c.isascii())[:LABEL_LENGTH_MAX]
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """An answer: bytes sent whole, or an iterable of pieces that the server closes at its end."""
 
     status: int

@@ -8,6 +8,7 @@ channel allows it. A stream counts as begun with its first data frame: an error 
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from app.core import clock
 from app.core.errors import AppError, UpstreamTimeout
@@ -39,8 +40,7 @@ _NOT_SENT = (AddressNotAllowed, ConnectFailed, ConnectTimeout)
 _LATE = (FirstContentTimeout, IdleTimeout, TotalTimeout)
 
 
-@dataclass(frozen=True, slots=True)
-class OpenedWhole:
+class OpenedWhole(NamedTuple):
     """A readable answer, sent whole. `body` is what the client gets."""
 
     answer: Answer

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.core.json_document import Document
-from app.core.strict_json import has_duplicates, has_lone_surrogate
+from app.core.strict_json import has_lone_surrogate
 from app.domain.catalog.kinds import ModelKind
 from app.gateway.errors import InvalidParameter, StatefulNotSupported, UnsupportedParameter
 from app.gateway.protocols import Protocol
@@ -97,14 +97,15 @@ REFUSED_IN_CHAT: tuple[Refused, ...] = tuple(
     for member in ("prompt", "background")
 )
 
-# Members in which a later duplicate could say something else than what was judged.
-_JUDGED_INSIDE = ("stream_options", "tools", "messages", "input", "modalities")
+JUDGED_INSIDE = frozenset({"stream_options", "tools", "messages", "input", "modalities"})
+"""Members in which a repeated name could say something else to a provider than to us."""
+
 _STATE_IN_PARTS = ("file_id", "cached_content", "cachedContent")
 
 
 def refuse(protocol: Protocol, document: Document) -> None:
-    """Raise for the first member that may not pass. Raises `InvalidParameter` where a name or a
-    duplicate could be read differently by a provider than by us."""
+    """Raise for the first member that may not pass; `InvalidParameter` where a provider could read
+    a name differently than we do."""
     rows = _ROWS_IN_CHAT if protocol.kind is ModelKind.CHAT else _ROWS
     for name in document.names:
         if name not in protocol.known:
@@ -115,9 +116,6 @@ def refuse(protocol: Protocol, document: Document) -> None:
         value = document.get(name)
         if value is not None and row.refuses(value):
             raise row.error(f"{name} is not supported. {row.advice}", field=name)
-    for member in _JUDGED_INSIDE:
-        if member in document and has_duplicates(document, member):
-            raise InvalidParameter(f"{member} names a member twice.", field=member)
     for part in _parts(document.get("messages")):
         if any(name in part or name in _inner(part) for name in _STATE_IN_PARTS):
             raise StatefulNotSupported(

@@ -1,6 +1,5 @@
 """From an admitted request to a committed hold, or to a 402 that says what would be affordable."""
 
-from dataclasses import replace
 from typing import Any
 
 from app.core import clock
@@ -44,10 +43,9 @@ def reserve(
     write = _write(gateway, inbound, caller, envelope, offer, price, decide)
     verdict: Hold | Refusal = gateway.writer.submit(write)
     if isinstance(verdict, Refusal) and verdict.reason != "concurrency":
-        members = {name: envelope.document.get(name) for name in envelope.document.names}
-        tokenised = replace(envelope.shape, text_tokens=text_bound_tokens(members))
-        decide = _decide_by(price, facts, tokenised)
-        verdict = gateway.writer.submit(replace(write, decide=decide))
+        text_tokens = text_bound_tokens(envelope.document.members)
+        decide = _decide_by(price, facts, envelope.shape._replace(text_tokens=text_tokens))
+        verdict = gateway.writer.submit(write._replace(decide=decide))
     if isinstance(verdict, Refusal):
         raise _refused(verdict, caller)
     return Call(inbound, caller, envelope, offer, price, verdict)

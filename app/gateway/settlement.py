@@ -97,8 +97,9 @@ def warn_of_substitute(gateway: Gateway, call: Call, *, model: object, tier: obj
     route = call.route
     assert route is not None
     found = []
-    if isinstance(model, str) and model and names_other_model(route.upstream_name, model):
-        found.append(f"asked for {route.upstream_name}, the answer names {model[:80]}")
+    is_named = isinstance(model, str) and model and model != route.upstream_name
+    if is_named and names_other_model(route.upstream_name, str(model)):
+        found.append(f"asked for {route.upstream_name}, the answer names {str(model)[:80]}")
     if isinstance(tier, str) and tier and tier not in DEFAULT_TIERS:
         found.append(f"the answer names the service tier {tier[:40]}")
     if found:

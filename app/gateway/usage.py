@@ -7,9 +7,9 @@ anything else is billed like an answer without usage, and alarmed.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from app.domain.catalog.units import Unit
 
@@ -25,8 +25,7 @@ class Verdict(StrEnum):
     ZERO_WITH_CONTENT = "zero_with_content"
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(NamedTuple):
     """One reported usage.
 
     `units` are disjoint and hold no zeros. `prompt_tokens` and `completion_tokens` are the wholes
@@ -35,12 +34,12 @@ class Usage:
     know. `verdict` is what the numbers say about themselves. `raw` is the object as it came.
     """
 
-    units: Mapping[Unit, int] = field(default_factory=dict)
+    units: Mapping[Unit, int] = MappingProxyType({})
     prompt_tokens: int = 0
     completion_tokens: int = 0
     unexplained_tokens: int = 0
     verdict: Verdict = Verdict.PLAUSIBLE
-    raw: Mapping[str, Any] = field(default_factory=dict)
+    raw: Mapping[str, Any] = MappingProxyType({})
 
 
 def read_usage(dialect: str, reported: object) -> Usage | None:
@@ -84,14 +83,18 @@ def normalise_openai_chat(reported: Mapping[str, Any]) -> Usage:
     if total_tokens == prompt_tokens + completion_tokens + reasoning_tokens:
         completion_tokens += reasoning_tokens
 
-    output_units = _split(
-        Unit.OUTPUT,
-        completion_tokens,
-        {
-            Unit.REASONING: reasoning_tokens,
-            Unit.AUDIO_OUTPUT: _count(details, "audio_tokens"),
-            Unit.IMAGE_OUTPUT: _count(details, "image_tokens"),
-        },
+    output_units = (
+        {Unit.OUTPUT: completion_tokens}
+        if not details
+        else _split(
+            Unit.OUTPUT,
+            completion_tokens,
+            {
+                Unit.REASONING: reasoning_tokens,
+                Unit.AUDIO_OUTPUT: _count(details, "audio_tokens"),
+                Unit.IMAGE_OUTPUT: _count(details, "image_tokens"),
+            },
+        )
     )
     return _usage(
         reported,
@@ -186,6 +189,8 @@ def _input_units(
 ) -> dict[Unit, int]:
     """Split the prompt: plain = prompt - cached - written - audio - image."""
     details = _details(reported, details_name)
+    if not details and reported.keys().isdisjoint(_CACHED_IN_USAGE):
+        return {Unit.INPUT: prompt_tokens}
     cached_details = _details(details, "cached_tokens_details")
     cached_tokens = _first(details, _CACHED_IN_DETAILS) or _first(reported, _CACHED_IN_USAGE)
     written_tokens = _first(details, _WRITTEN_IN_DETAILS)

@@ -4,6 +4,7 @@
 writer commits in the caller's thread.
 """
 
+import gc
 import logging
 import threading
 from collections.abc import Callable
@@ -84,4 +85,13 @@ def start(app: Flask, lock: InstanceLock | None = None) -> Threads:
     threads = Threads(app, lock or InstanceLock.take(services(app).engine))
     threads.start()
     app.extensions["threads"] = threads
+    _spare_the_collector()
     return threads
+
+
+def _spare_the_collector() -> None:
+    """A call leaves few cycles behind, and the modules loaded now stay for ever: looking through
+    them again and again costs a call a tenth of its time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)

@@ -282,7 +282,7 @@ def test_provider_that_stays_silent_after_usage_is_not_waited_for(shop: Shop):
 def test_lingering_provider_does_not_delay_the_end(shop: Shop):
     began_s = time.monotonic()
     stream(shop, sandbox={"behave": "linger", "seconds": 3})
-    assert time.monotonic() - began_s < 1.5
+    assert time.monotonic() - began_s < 2.5
 
 
 def test_settlement_is_committed_before_the_end_is_sent(shop: Shop):
@@ -324,7 +324,7 @@ def test_stream_that_breaks_off_ends_with_an_error_event(
     members = {} if options is None else {"stream_options": options}
     began_s = time.monotonic()
     response = stream(shop, sandbox={**wish, "message": "canary-words"}, **members)
-    assert time.monotonic() - began_s < 1.5
+    assert time.monotonic() - began_s < 2.5
     assert response.status_code == 200
     error = error_in(response)
     assert error["code"] == (
@@ -371,7 +371,7 @@ def test_dripping_provider_is_stopped_by_the_total_time_out(open_shop: OpenShop)
     shop = open_shop(UPSTREAM_TOTAL_S=1, UPSTREAM_IDLE_S=0.3)
     began_s = time.monotonic()
     response = stream(shop, sandbox={"behave": "drip", "delay_s": 0.001})
-    assert time.monotonic() - began_s < 1.5
+    assert time.monotonic() - began_s < 2.5
     assert error_in(response)["code"] == "upstream_timeout"
     shop.assert_at_rest()
 
@@ -388,7 +388,7 @@ def test_huge_line_is_refused_in_bounded_memory(shop: Shop):
     finally:
         tracemalloc.stop()
     assert error_in(response)["code"] == "upstream_error"
-    assert peak_bytes < 20_000_000
+    assert peak_bytes < 30_000_000  # the sandbox runs in this process too
 
 
 def test_time_out_after_every_choice_has_finished_is_a_whole_answer(open_shop: OpenShop):

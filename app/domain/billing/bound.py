@@ -6,7 +6,7 @@ exact numerators (nano-USD × 10⁶) and is rounded up once, as a cost is.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from app.core.money import ceil_div
 from app.domain.billing.bound_facts import BoundFacts
@@ -33,8 +33,7 @@ PICTURE_UNITS = frozenset({Unit.IMAGE_INPUT, Unit.CACHED_IMAGE_INPUT})
 SOUND_UNITS = frozenset({Unit.AUDIO_INPUT})
 
 
-@dataclass(frozen=True)
-class Bound:
+class Bound(NamedTuple):
     """What to hold. The two bounds in tokens are what plausible usage may reach: the input's is in
     bytes even where the hold was made from the tokenised text.
 
@@ -49,8 +48,7 @@ class Bound:
     is_tokenised: bool
 
 
-@dataclass(frozen=True)
-class BeyondMeans:
+class BeyondMeans(NamedTuple):
     """Not affordable: what the least useful call needs, and the largest output limit that the
     money buys (None where the kind has no such limit)."""
 
@@ -125,7 +123,7 @@ def choose_hold(
         )
         return BeyondMeans(needed_nanos, affordable if shape.kind is ModelKind.CHAT else None)
     is_tokenised = shape.text_tokens is not None
-    in_bytes = replace(shape, text_tokens=None) if is_tokenised else shape
+    in_bytes = shape._replace(text_tokens=None) if is_tokenised else shape
     return Bound(
         amount_nanos=needed_nanos,
         input_bound_tokens=input_bound_tokens(facts, in_bytes),
@@ -144,8 +142,7 @@ def output_limit_to_send(chosen_output_limit: int | None, facts: BoundFacts) -> 
     return chosen_output_limit
 
 
-@dataclass(frozen=True)
-class _Quote:
+class _Quote(NamedTuple):
     """The prices a request meets, each at its dearest; numerators are nano-USD × 10⁶."""
 
     fixed_numerator: int

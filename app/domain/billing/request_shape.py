@@ -5,8 +5,7 @@ everything else passes and is counted as text.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from app.core.errors import BadRequest
 from app.domain.billing.content_parts import ContentSurvey, survey_content
@@ -30,8 +29,7 @@ class ConflictingOutputLimits(BadRequest):
     message = "Send max_tokens or max_completion_tokens, not both with different values."
 
 
-@dataclass(frozen=True)
-class RequestShape:
+class RequestShape(NamedTuple):
     """The numbers that bound a request's cost.
 
     `text_bytes` is the body without base64 payloads; `text_tokens` an upper estimate of the same

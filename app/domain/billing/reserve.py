@@ -6,9 +6,8 @@ asserted, so that even a wrong decision could not overdraw.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from app.core.database import Execute
 from app.domain.accounts.models import KeyScope
@@ -17,8 +16,7 @@ from app.domain.billing.bound import BeyondMeans
 from app.domain.billing.values import Balances, Decide, Hold, Refusal
 
 
-@dataclass(frozen=True, slots=True)
-class Reserve:
+class Reserve(NamedTuple):
     """A write for the writer; its verdict is a `Hold` or a `Refusal`. Times are milliseconds."""
 
     call_id: int
@@ -121,8 +119,7 @@ class Reserve:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Cap:
+class _Cap(NamedTuple):
     period: str
     is_full: bool
     left_nanos: int | None

@@ -4,8 +4,7 @@ Settlement never fails for want of money: what plausible usage costs above the h
 what is available, and the rest is written off (and alarmed by the caller).
 """
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from app.core import ids
 from app.core.database import Execute
@@ -22,8 +21,7 @@ from app.domain.billing.models import (
 from app.domain.billing.values import Balances, Hold
 
 
-@dataclass(frozen=True, slots=True)
-class CallRecord:
+class CallRecord(NamedTuple):
     """How a call ended, as its row keeps it. `units`, `attempts`, `reported` are JSON texts."""
 
     status: int
@@ -39,8 +37,7 @@ class CallRecord:
     reported: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
+class Settled(NamedTuple):
     """The verdict: what was charged, the wallet afterwards. `is_first` is False on a replay."""
 
     is_first: bool
@@ -49,8 +46,7 @@ class Settled:
     balances: Balances | None
 
 
-@dataclass(frozen=True, slots=True)
-class Post:
+class Post(NamedTuple):
     """Charge `cost_nanos` and return the rest of the hold. A cost of 0 posts without a transfer."""
 
     hold: Hold
@@ -119,8 +115,7 @@ class Post:
             execute(statements.INSERT_TRANSFER, row | legs | {"amount_nanos": written_off})
 
 
-@dataclass(frozen=True, slots=True)
-class Void:
+class Void(NamedTuple):
     """Return the whole hold; the call stays on record with its reason and costs nothing."""
 
     hold: Hold

@@ -1,14 +1,13 @@
 """Frozen values that travel between the gateway, the reserve and the settlement."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from app.domain.accounts.models import KeyScope
 from app.domain.billing.bound import BeyondMeans, Bound
 
 
-@dataclass(frozen=True, slots=True)
-class Balances:
+class Balances(NamedTuple):
     """A wallet as one statement saw it, in nanos."""
 
     trial_balance: int
@@ -44,8 +43,7 @@ Decide = Callable[[int], Bound | BeyondMeans]
 """From the nanos a key may spend now to a hold, or why not. Pure: it may run more than once."""
 
 
-@dataclass(frozen=True, slots=True)
-class Hold:
+class Hold(NamedTuple):
     """An admitted call: committed before the upstream is called, settled exactly once.
 
     `bound` is what it was decided by; None where only the row is left of it.
@@ -65,8 +63,7 @@ class Hold:
         return self.trial_nanos + self.paid_nanos
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(NamedTuple):
     """Why a call was not admitted; nothing is held. `available_nanos` is what the key may spend."""
 
     reason: str  # "balance", "cap" or "concurrency"

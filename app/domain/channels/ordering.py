@@ -11,6 +11,9 @@ def order_routes(routes: Iterable[Route], *, random: Callable[[], float]) -> lis
     """Highest priority first; within a priority a weighted shuffle, so that each is first in
     proportion to its weight (Efraimidis and Spirakis: sort by u^(1/weight)). At most three.
     """
+    routes = list(routes)
+    if len(routes) < 2:
+        return routes
     keyed = [(route.priority, random() ** (1 / route.weight), route) for route in routes]
     keyed.sort(key=lambda entry: entry[:2], reverse=True)
     return [route for _, _, route in keyed[:ATTEMPTS_MAX]]

@@ -118,7 +118,7 @@ def reachable_input_units(shape):
 
 @given(st.data(), sheets(), FACTS, SHAPES)
 def test_no_plausible_usage_costs_more_than_the_bound(data, sheet, facts, shape):
-    shape = replace(shape, text_tokens=None)
+    shape = shape._replace(text_tokens=None)
     total_in = input_bound_tokens(facts, shape)
     total_out = output_bound_tokens(facts, shape, output_limit=shape.output_limit)
     usage = split(data.draw, total_in, data.draw(st.permutations(reachable_input_units(shape))))
@@ -151,14 +151,14 @@ def test_a_chosen_hold_is_affordable_and_equals_the_bound_of_its_limit(
 def test_the_affordable_limit_of_a_refusal_is_the_largest_that_passes(
     sheet, facts, shape, available_nanos
 ):
-    shape = replace(shape, kind=CHAT)
+    shape = shape._replace(kind=CHAT)
     choice = choose_hold(sheet, facts=facts, shape=shape, available_nanos=available_nanos)
     if isinstance(choice, Bound):
         return
     affordable = choice.affordable_output_limit
 
     def passes(limit):
-        asked = replace(shape, output_limit=limit)
+        asked = shape._replace(output_limit=limit)
         return isinstance(
             choose_hold(sheet, facts=facts, shape=asked, available_nanos=available_nanos), Bound
         )
@@ -169,7 +169,7 @@ def test_the_affordable_limit_of_a_refusal_is_the_largest_that_passes(
 
 @given(sheets(), FACTS, SHAPES, st.sampled_from(GROWING))
 def test_the_bound_never_shrinks_when_the_request_grows(sheet, facts, shape, name):
-    larger = replace(shape, **{name: getattr(shape, name) + 1})
+    larger = shape._replace(**{name: getattr(shape, name) + 1})
     limit = shape.output_limit
     assert hold_nanos(sheet, facts=facts, shape=larger, output_limit=limit) >= hold_nanos(
         sheet, facts=facts, shape=shape, output_limit=limit
@@ -203,8 +203,8 @@ def test_pictures_sounds_and_unknown_parts_add_up_beyond_the_text():
 
 def test_tokenised_text_replaces_bytes_only_where_it_is_less():
     shape = chat(text_bytes=4_000)
-    assert input_bound_tokens(FLAT, replace(shape, text_tokens=1_300)) == 1_300 + OVERHEAD_TOKENS
-    assert input_bound_tokens(FLAT, replace(shape, text_tokens=9_000)) == 4_000 + OVERHEAD_TOKENS
+    assert input_bound_tokens(FLAT, shape._replace(text_tokens=1_300)) == 1_300 + OVERHEAD_TOKENS
+    assert input_bound_tokens(FLAT, shape._replace(text_tokens=9_000)) == 4_000 + OVERHEAD_TOKENS
 
 
 def test_each_input_of_an_embeddings_call_has_the_window_to_itself():
@@ -333,7 +333,7 @@ def test_nothing_is_affordable_when_the_prompt_alone_is_too_dear():
 def test_text_is_tokenised_only_when_its_bytes_are_not_affordable():
     sheet = prices(input="1", output="1")
     shape = chat(text_bytes=8_000, output_limit=10)
-    tokenised = replace(shape, text_tokens=2_000)
+    tokenised = shape._replace(text_tokens=2_000)
 
     def choose(asked, available_nanos):
         return choose_hold(sheet, facts=FLAT, shape=asked, available_nanos=available_nanos)

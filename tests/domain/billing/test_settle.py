@@ -1,7 +1,6 @@
 """Post charges what was used, void returns it all, each once; no settlement fails for money."""
 
 import json
-from dataclasses import replace
 
 from app.domain.accounts.models import KeyScope
 from app.domain.billing.models import CallState
@@ -72,7 +71,7 @@ def test_post_completes_the_call_with_its_record(any_books: Books, frozen_time: 
         attempts="[]",
         reported="{}",
     )
-    any_books.writer.submit(replace(posting(hold, 30), record=record))
+    any_books.writer.submit(posting(hold, 30)._replace(record=record))
     call = any_books.call(hold.call_id)
     assert call.state is CallState.POSTED
     assert (call.status, call.reason, call.channel_id, call.cost_version_id) == (
@@ -128,7 +127,7 @@ def test_second_settlement_changes_nothing(any_books: Books):
 def test_settlement_of_an_unknown_call_changes_nothing(books: Books):
     hold = books.hold(books.key(books.user(paid=100)), 50)
     before = everything(books)
-    stranger = replace(hold, call_id=hold.call_id + 1)
+    stranger = hold._replace(call_id=hold.call_id + 1)
     assert books.post(stranger, 10) == REPLAYED
     assert books.void(stranger) == REPLAYED
     assert everything(books) == before
