@@ -7,10 +7,12 @@ running (rates, budgets, notices) are business settings: see ``app/domain/settin
 """
 
 import json
+import math
 import os
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -34,32 +36,45 @@ class BootSetting:
     secret: bool = False
 
 
-def _flag(text: str) -> bool:
-    if text.lower() not in ("0", "1", "true", "false", "yes", "no"):
-        raise ValueError("write 1 or 0")
-    return text.lower() in ("1", "true", "yes")
-
-
 def _words(text: str) -> tuple[str, ...]:
     return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
-def _environment(text: str) -> str:
-    if text not in ("development", "production"):
-        raise ValueError("write development or production")
-    return text
+def _one_of(*choices: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in choices:
+            raise ValueError(f"write {' or '.join(choices)}")
+        return text
+
+    return parse
 
 
-def _synchronous(text: str) -> str:
-    if text.upper() not in ("FULL", "NORMAL"):
-        raise ValueError("write FULL or NORMAL")
-    return text.upper()
+def _positive(kind: type[int] | type[float]) -> Callable[[str], Any]:
+    def parse(text: str) -> int | float:
+        number = kind(text)
+        if not 0 < number < math.inf:
+            raise ValueError("write a number above zero")
+        return number
+
+    return parse
+
+
+def _networks(text: str) -> tuple[str, ...]:
+    for word in _words(text):
+        ip_network(word, strict=False)
+    return _words(text)
+
+
+def _sealing_keys(text: str) -> tuple[str, ...]:
+    for word in _words(text):
+        Fernet(word)
+    return _words(text)
 
 
 BOOT_SETTINGS: tuple[BootSetting, ...] = (
     BootSetting(
         "APP_ENV",
-        _environment,
+        _one_of("development", "production"),
         "development",
         "`development` prints mail, has the demonstration; `production` demands its own secrets",
     ),
@@ -88,7 +103,7 @@ BOOT_SETTINGS: tuple[BootSetting, ...] = (
     ),
     BootSetting(
         "SEALING_KEYS",
-        _words,
+        _sealing_keys,
         None,
         "Fernet keys that seal provider keys, newest first, separated by commas",
         secret=True,
@@ -101,51 +116,63 @@ BOOT_SETTINGS: tuple[BootSetting, ...] = (
         secret=True,
     ),
     BootSetting(
-        "DEFAULT_LANGUAGE", str, "vi-VN", "language of a visitor who names none: `vi-VN` or `en-US`"
+        "DEFAULT_LANGUAGE",
+        _one_of("vi-VN", "en-US"),
+        "vi-VN",
+        "language of a visitor who names none: `vi-VN` or `en-US`",
     ),
     BootSetting(
         "TRUSTED_PROXIES",
-        _words,
+        _networks,
         "",
         "networks (CIDR, separated by commas) whose X-Forwarded-For is believed",
     ),
     BootSetting(
-        "THREADS", int, "64", "threads that serve requests; all but 16 are slots for `/v1`"
+        "THREADS",
+        _positive(int),
+        "64",
+        "threads that serve requests; all but 16 are slots for `/v1`",
     ),
     BootSetting(
-        "MAX_BODY_BYTES", int, str(25 * 1024 * 1024), "largest request body accepted on `/v1`"
+        "MAX_BODY_BYTES",
+        _positive(int),
+        str(25 * 1024 * 1024),
+        "largest request body accepted on `/v1`",
     ),
-    BootSetting("UPSTREAM_CONNECT_S", float, "5", "seconds to connect to a provider"),
+    BootSetting("UPSTREAM_CONNECT_S", _positive(float), "5", "seconds to connect to a provider"),
     BootSetting(
         "UPSTREAM_FIRST_CONTENT_STREAM_S",
-        float,
+        _positive(float),
         "120",
         "seconds until the first content of a stream",
     ),
     BootSetting(
         "UPSTREAM_FIRST_CONTENT_WHOLE_S",
-        float,
+        _positive(float),
         "600",
         "seconds until the first byte of an answer sent whole",
     ),
     BootSetting(
-        "UPSTREAM_IDLE_S", float, "60", "seconds between two pieces of a provider's answer"
+        "UPSTREAM_IDLE_S",
+        _positive(float),
+        "60",
+        "seconds between two pieces of a provider's answer",
     ),
     BootSetting(
         "UPSTREAM_TOTAL_S",
-        float,
+        _positive(float),
         "900",
         "seconds for one attempt at a provider, from its start to its end",
     ),
     BootSetting(
         "DRAIN_STREAMS",
-        int,
+        _positive(int),
         "64",
         "streams read on at the same time after their client left, to learn the real usage",
     ),
     BootSetting(
         "SQLITE_SYNCHRONOUS",
-        _synchronous,
+        _one_of("FULL", "NORMAL"),
         "FULL",
         "SQLite's durability: FULL survives a power cut, NORMAL may lose the last commits",
     ),
@@ -158,7 +185,12 @@ BOOT_SETTINGS: tuple[BootSetting, ...] = (
     ),
     BootSetting("MAIL_FROM", str, "FlowHubLLM <no-reply@localhost>", "sender of mails"),
     BootSetting("OPERATOR_EMAIL", str, "", "where alerts are mailed; empty: they are only listed"),
-    BootSetting("LOG_LEVEL", str, "INFO", "least level of the log lines on standard error"),
+    BootSetting(
+        "LOG_LEVEL",
+        _one_of("DEBUG", "INFO", "WARNING", "ERROR"),
+        "INFO",
+        "least level of the log lines on standard error",
+    ),
 )
 
 GENERATED: Mapping[str, Callable[[], str]] = {
@@ -178,14 +210,24 @@ def load(environ: Mapping[str, str] | None = None) -> dict[str, Any]:
     values = {row.name: _value(row, environ) for row in BOOT_SETTINGS}
     instance = Path(values["INSTANCE_DIR"])
     values["INSTANCE_PATH"] = instance if instance.is_absolute() else ROOT / instance
-    values["INSTANCE_PATH"].mkdir(parents=True, exist_ok=True)
+    try:
+        values["INSTANCE_PATH"].mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"INSTANCE_DIR: {error}. Name a folder that can be made.") from None
     _fill_secrets(values)
     if not values["DATABASE_URL"]:
         values["DATABASE_URL"] = f"sqlite:///{values['INSTANCE_PATH'] / 'flowhub.db'}"
     if not values["BASE_URL"]:
-        values["BASE_URL"] = f"http://{values['HOST']}:{values['PORT']}"
+        values["BASE_URL"] = f"http://{_reachable(values['HOST'])}:{values['PORT']}"
     values["BASE_URL"] = values["BASE_URL"].rstrip("/")
     return values
+
+
+def _reachable(host: str) -> str:
+    """A host as it stands in a link; what listens everywhere is reached on the machine itself."""
+    if host in ("0.0.0.0", "::"):  # noqa: S104  (compared, not listened on)
+        return "127.0.0.1"
+    return f"[{host}]" if ":" in host else host
 
 
 def secret_from_environment(name: str) -> str | None:

@@ -8,7 +8,7 @@ import flask_migrate
 from flask.cli import with_appcontext
 from sqlalchemy import inspect, select
 
-from app.cli import demonstration, run_file
+from app.cli import demonstration, demonstration_end, run_file
 from app.cli.groups import OperatorCommand, OperatorGroup, print_json
 from app.core.crypto import random_token
 from app.core.database import db
@@ -64,7 +64,7 @@ def remove_demonstration() -> None:
 
     Accounts that its partner registered are closed as well.
     """
-    closed = demonstration.remove(db.session(), services())
+    closed = demonstration_end.remove(db.session(), services())
     db.session.commit()
     if not closed:
         click.echo("There is no demonstration here.")

@@ -23,7 +23,6 @@ from app.domain.accounts import keys, roles, users
 from app.domain.accounts.models import InviterState, KeyOrigin, KeyScope, User
 from app.domain.accounts.roles import RoleName
 from app.domain.billing import ledger
-from app.domain.billing.errors import HoldPending
 from app.domain.billing.ledger import Bucket, Movement
 from app.domain.billing.models import AccountKind, TransferKind
 from app.domain.catalog.kinds import SERVED_KINDS
@@ -76,7 +75,7 @@ def make(session: Session, services: Services) -> Demonstration:
         membership.make_partner(
             session, user=partner, name="GoodHR (demo)", language=None, actor=ACTOR
         )
-    _let_invite(session, partner, is_active=True)
+    let_invite(session, partner, is_active=True)
     for network in networks.LOOPBACK:
         networks.add(session, partner_id=partner.id, network=network, actor=ACTOR)
     admin, user = _account(session, ADMIN_EMAIL), _account(session, USER_EMAIL)
@@ -96,34 +95,6 @@ def make(session: Session, services: Services) -> Demonstration:
     )
     _write(services, made)
     return made
-
-
-def remove(session: Session, services: Services) -> int:
-    """End the demonstration; returns how many accounts were closed. The books keep their rows.
-
-    Its accounts are its three and all that its partner registered. Raises `HoldPending` while one
-    of them has a call running: then the caller rolls back and nothing has changed.
-    """
-    partner = session.scalar(select(User).where(User.email == PARTNER_EMAIL))
-    if partner is None:
-        return 0
-    _let_invite(session, partner, is_active=False)
-    accounts = session.scalars(
-        select(User)
-        .where(
-            User.email.in_((PARTNER_EMAIL, ADMIN_EMAIL, USER_EMAIL))
-            | (User.inviter_id == partner.id)
-        )
-        .order_by(User.id)
-    ).all()
-    closed = sum(user.active for user in accounts)
-    for user in accounts:
-        _close(session, user)
-    channel = session.scalar(select(Channel).where(Channel.name == CHANNEL))
-    if channel is not None:
-        buying.set_enabled(session, channel=channel, is_enabled=False)
-    _file(services).unlink(missing_ok=True)
-    return closed
 
 
 def is_there(session: Session) -> bool:
@@ -172,7 +143,7 @@ def _account(session: Session, email: str) -> User:
     return user
 
 
-def _let_invite(session: Session, user: User, *, is_active: bool) -> None:
+def let_invite(session: Session, user: User, *, is_active: bool) -> None:
     if membership.get(session, user.id).is_active is not is_active:
         membership.change(session, partner_id=user.id, actor=ACTOR, is_active=is_active)
 
@@ -255,46 +226,13 @@ def _unserved(session: Session, channel: Channel | None) -> list[str]:
     return list(session.scalars(wanted.order_by(Model.name)))
 
 
-def _close(session: Session, user: User) -> None:
-    """Take money, keys and sign-in from an account."""
-    _return_balances(session, user)
-    for key in keys.of_user(session, user.id):
-        keys.revoke(session, key=key, actor=ACTOR)
-    users.disable(session, user=user, actor=ACTOR)
-
-
-def _return_balances(session: Session, user: User) -> None:
-    execute = in_session(session)
-    wallet = ledger.balances(execute, user_id=user.id)
-    if wallet.trial_held or wallet.paid_held:
-        raise HoldPending(f"{user.email} has a request running. Try again when it has ended.")
-    for bucket, amount_nanos in (
-        (Bucket.TRIAL, wallet.trial_balance),
-        (Bucket.PAID, wallet.paid_balance),
-    ):
-        if amount_nanos:
-            ledger.debit(
-                execute,
-                Movement(
-                    user_id=user.id,
-                    bucket=bucket,
-                    amount_nanos=amount_nanos,
-                    counterpart=AccountKind.CLOSED_ACCOUNTS,
-                    kind=TransferKind.CLOSING,
-                    reference=f"demonstration-end:{ids.mint()}",
-                    actor=ACTOR,
-                    reason="the demonstration ended",
-                ),
-            )
-
-
-def _file(services: Services) -> Path:
+def secrets_file(services: Services) -> Path:
     return Path(services.boot["INSTANCE_PATH"]) / "demonstration.json"
 
 
 def _read(services: Services) -> dict[str, Any]:
     try:
-        kept = json.loads(_file(services).read_text())
+        kept = json.loads(secrets_file(services).read_text())
     except (FileNotFoundError, ValueError):
         return {}
     return kept if isinstance(kept, dict) else {}
@@ -306,6 +244,6 @@ def _write(services: Services, made: Demonstration) -> None:
         made.user_email: made.user_password,
         "api_key": made.api_key,
     }
-    path = _file(services)
+    path = secrets_file(services)
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         json.dump(kept, file, indent=1)

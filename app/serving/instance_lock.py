@@ -4,11 +4,7 @@ import fcntl
 from pathlib import Path
 from typing import IO, Self
 
-from sqlalchemy import Engine, update
-from sqlalchemy.orm import Session
-
-from app.core import clock
-from app.domain.billing.models import ProcessLease
+from sqlalchemy import Engine
 
 
 class SecondProcess(SystemExit):
@@ -52,15 +48,3 @@ class InstanceLock:
         file, self._file = self._file, None
         if file is not None:
             file.close()
-
-
-def end_other_leases(engine: Engine, *, lease_id: int) -> None:
-    """Only for the holder of the lock: whoever had another lease is dead, so the sweeper need not
-    wait until it runs out."""
-    with Session(engine) as session:
-        session.execute(
-            update(ProcessLease)
-            .where(ProcessLease.id != lease_id, ProcessLease.ended_at.is_(None))
-            .values(ended_at=clock.now())
-        )
-        session.commit()

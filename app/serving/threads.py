@@ -11,12 +11,18 @@ from collections.abc import Callable
 from typing import Any
 
 from flask import Flask
+from sqlalchemy.orm import Session
 
 from app.core import clock, ids
-from app.domain.billing.leases import RENEW_EVERY_S, Progress, RenewLease
+from app.domain.billing.leases import (
+    RENEW_EVERY_S,
+    Progress,
+    RenewLease,
+    end_other_leases,
+)
 from app.services import services
 from app.serving.housekeeping import deliver_mail, sweep_everything
-from app.serving.instance_lock import InstanceLock, end_other_leases
+from app.serving.instance_lock import InstanceLock
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +44,9 @@ class Threads:
         lease_id = self._services.gateway.lease_id
         ids.serve_as(lease_id)
         if self._lock.is_held:
-            end_other_leases(self._services.engine, lease_id=lease_id)
+            with Session(self._services.engine) as session:
+                end_other_leases(session, lease_id=lease_id)
+                session.commit()
         self._services.writer.start()
         self._every(RENEW_EVERY_S, self.beat, "heartbeat")
         self._every(SWEEP_EVERY_S, lambda: sweep_everything(self._app), "sweeper")

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app import create_app
-from app.cli import demonstration
+from app.cli import demonstration, demonstration_end
 from app.core.database import db
 from app.domain.accounts.models import ApiKey, KeyState, User
 from app.domain.billing.models import Transfer, TransferKind, Wallet
@@ -111,7 +111,7 @@ def test_demo_fills_an_empty_wallet_again(app: Flask, session: Session):
     user = session.scalars(select(User).where(User.email == demonstration.USER_EMAIL)).one()
     wallet = session.get_one(Wallet, user.id)
     assert wallet.paid_balance_nanos == 10_000_000_000
-    demonstration._return_balances(session, user)
+    demonstration_end.return_balances(session, user)
     session.commit()
     demo(app)
     session.refresh(wallet)

@@ -1,10 +1,22 @@
 """A lease says who is alive; its renewal carries the progress of the calls."""
 
+from datetime import timedelta
+
 import pytest
+from flask import Flask
 from sqlalchemy.orm import Session
 
 from app.core import clock
-from app.domain.billing.leases import LEASE_S, Progress, RenewLease, dead_leases, start_lease
+from app.domain.billing.leases import (
+    LEASE_S,
+    Progress,
+    RenewLease,
+    dead_leases,
+    end_other_leases,
+    start_lease,
+)
+from app.domain.billing.models import ProcessLease
+from app.services import services
 from tests.conftest import FrozenTime
 from tests.domain.billing.books import Books
 
@@ -71,3 +83,20 @@ def test_progress_of_a_settled_call_is_ignored(books: Books):
 def test_renewal_of_an_unknown_lease_says_so(books: Books, is_last: bool):
     renewal = RenewLease(books.lease_id + 1, clock.now_ms(), is_last=is_last)
     assert books.writer.submit(renewal) is False
+
+
+def test_who_serves_alone_ends_the_leases_of_the_dead(any_app: Flask):
+    long_ago = clock.now() - timedelta(days=1)
+    with Session(services(any_app).engine) as session:
+        leases = [
+            ProcessLease(started_at=long_ago, renewed_at=clock.now()),
+            ProcessLease(started_at=long_ago, renewed_at=long_ago, ended_at=long_ago),
+            ProcessLease(started_at=clock.now(), renewed_at=clock.now()),
+        ]
+        session.add_all(leases)
+        session.flush()
+        end_other_leases(session, lease_id=leases[2].id)
+        session.commit()
+        assert leases[2].ended_at is None
+        assert leases[0].ended_at is not None
+        assert leases[1].ended_at < clock.now() - timedelta(hours=1)
