@@ -74,6 +74,8 @@ def _row(name: str, result: Result, cpu_s: float | None) -> None:
         f"{name:<22}{result.requests / result.seconds:>8.0f}{result.percentile_ms(0.5):>8.1f}"
         f"{result.percentile_ms(0.99):>8.1f}{result.errors:>8}{cpu:>12}"
     )
+    if result.errors:
+        print(f"  first error: {result.first_error[:300]!r}")
 
 
 def _request(key: str, *, stream: bool) -> bytes:
