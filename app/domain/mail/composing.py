@@ -50,7 +50,6 @@ def compose(
 
 
 def _common(locale: LocaleRow, settings: SettingsView) -> dict[str, Any]:
-    base_url = current_app.config["BASE_URL"]
     return {
         "language": locale,
         "site": settings["site_name"],
@@ -58,8 +57,8 @@ def _common(locale: LocaleRow, settings: SettingsView) -> dict[str, Any]:
         "legal_tax_code": settings["legal_tax_code"],
         "legal_address": settings["legal_address"],
         "written_on": _day(locale, clock.now()),
-        "host": urlsplit(base_url).netloc,
-        "contact_url": f"{base_url}/{locale.tag}/contact",
+        "host": urlsplit(current_app.config["BASE_URL"]).netloc,
+        "contact_email": settings["contact_email"],
     }
 
 

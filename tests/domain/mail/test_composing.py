@@ -42,9 +42,19 @@ def test_every_message_has_an_example():
 def test_text_and_html_carry_the_same_links_and_none_else(app, session, example, language):
     mail = composed(app, session, example, language)
     wanted = {value for name, value in example.values.items() if name.endswith("_url")}
-    wanted.add(f"{app.config['BASE_URL']}/{language}/contact")
     assert set(re.findall(r"https?://[^\s\"<]+", mail.text_body)) == wanted
     assert set(re.findall(r"https?://[^\s\"<]+", mail.html_body)) == wanted
+
+
+def test_contact_is_named_where_the_operator_set_it(app, session):
+    example = example_of(MailMessage.CLAIM)
+    assert "Contact" not in composed(app, session, example, "en-US").text_body
+    settings.set_value(
+        session, name="contact_email", text="help@58ai.example", author="operator", reason="opened"
+    )
+    mail = composed(app, session, example, "en-US")
+    assert "Contact: help@58ai.example" in mail.text_body
+    assert 'href="mailto:help@58ai.example"' in mail.html_body
 
 
 @EACH
@@ -126,8 +136,8 @@ def test_legal_line_comes_from_the_settings(app, session):
     for name, text in (("legal_name", "Công ty TNHH A"), ("legal_tax_code", "0318000000")):
         settings.set_value(session, name=name, text=text, author="a@b.vn", reason="thành lập")
     mail = composed(app, session, example_of(MailMessage.SIGN_UP), "vi-VN")
-    assert "58AI · Công ty TNHH A · MST 0318000000\nLiên hệ: " in mail.text_body
-    assert "Công ty TNHH A · MST 0318000000 · <a href=" in mail.html_body
+    assert mail.text_body.endswith("58AI · Công ty TNHH A · MST 0318000000\n")
+    assert "58AI · Công ty TNHH A · MST 0318000000</p>" in mail.html_body
 
 
 @pytest.mark.parametrize("changes", [{"key_name": "x"}, {"claim_url": None}])
