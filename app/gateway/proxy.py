@@ -49,7 +49,7 @@ def _serve(
 ) -> Reply:
     envelope = _receive(gateway, protocol, inbound, places)
     offer, price = find_offer(gateway.offers, envelope, caller)
-    routes = able_routes(offer, envelope)
+    routes = able_routes(gateway, offer, envelope)
     call = reserve(
         gateway, inbound, caller, envelope=envelope, offer=offer, price=price, routes=routes
     )

@@ -5,6 +5,7 @@ from app.core.errors import NotFound
 from app.domain.accounts.models import KeyScope
 from app.domain.catalog.errors import ModelUnknown
 from app.domain.channels.offers import Offer, OfferBook, Price, Route
+from app.domain.channels.unserved import CountUnserved
 from app.gateway.authentication import Caller
 from app.gateway.envelope import Envelope
 from app.gateway.errors import (
@@ -13,6 +14,7 @@ from app.gateway.errors import (
     NoChannel,
     RemoteUrlNotSupported,
 )
+from app.gateway.gateway import Gateway
 from app.gateway.protocols import PROTOCOLS
 
 
@@ -34,12 +36,14 @@ def find_offer(book: OfferBook, envelope: Envelope, caller: Caller) -> tuple[Off
     return offer, price
 
 
-def able_routes(offer: Offer, envelope: Envelope) -> tuple[Route, ...]:
-    """The channels that can carry this request. Raises 503 where there is none, 400 where none may.
+def able_routes(gateway: Gateway, offer: Offer, envelope: Envelope) -> tuple[Route, ...]:
+    """The channels that can carry this request. Raises 503 where there is none (and counts it),
+    400 where none may.
 
     A server on a private network would fetch a remote URL from inside: it gets data: URLs only.
     """
     if not offer.routes:
+        gateway.writer.submit(CountUnserved(offer.model_id, clock.now_ms()))
         raise NoChannel(retry_after_s=30)
     if not envelope.shape.has_remote_url:
         return offer.routes

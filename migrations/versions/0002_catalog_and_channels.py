@@ -171,6 +171,21 @@ def upgrade() -> None:
         ["channel_model_id", "effective_at"],
         unique=False,
     )
+    op.create_table(
+        "unserved_hours",
+        sa.Column(
+            "model_id",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=False,
+            nullable=False,
+        ),
+        sa.Column("hour", sa.BigInteger(), nullable=False),
+        sa.Column("calls", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["model_id"], ["models.id"], name=op.f("fk_unserved_hours_model_id")
+        ),
+        sa.PrimaryKeyConstraint("model_id", "hour", name=op.f("pk_unserved_hours")),
+    )
 
     dialect_name = op.get_bind().dialect.name
     for statement in AppendOnly("price_versions").create(dialect_name):
@@ -185,6 +200,7 @@ def downgrade() -> None:
         op.execute(statement)
     for statement in AppendOnly("cost_versions").drop(dialect_name):
         op.execute(statement)
+    op.drop_table("unserved_hours")
     op.drop_table("cost_versions")
     op.drop_table("channel_models")
     op.drop_table("channels")

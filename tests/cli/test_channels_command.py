@@ -19,8 +19,8 @@ from app.domain.audit.models import AuditEntry
 from app.domain.channels.models import Channel
 from app.services import services
 from tests.conftest import boot_settings
+from tests.running_product import running_product
 from tests.sandbox_server import running_sandbox
-from tests.serving import running_product
 
 IN_FORCE_WITHIN_S = 1.0
 URL = "https://provider.example/v1"

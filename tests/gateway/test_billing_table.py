@@ -27,7 +27,7 @@ from tests.gateway.shop import (
 )
 from tests.gateway.wire_client import closed_port
 from tests.gateway.wire_server import Script, Wire, WireServer
-from tests.serving import running_product
+from tests.running_product import running_product
 
 SHORT_S = 0.2
 SETTINGS = {

@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 from werkzeug.test import TestResponse
 
 from app.domain.billing.models import CallState
-from app.domain.channels.models import ChannelModel
+from app.domain.channels.models import ChannelModel, UnservedHour
 from tests.gateway.conftest import OpenShop
 from tests.gateway.shop import MAX_OUTPUT_TOKENS, PROVIDER_KEY, Shop, wait_until
 from tests.gateway.wire_client import closed_port
@@ -417,4 +417,18 @@ def test_channel_whose_key_cannot_be_opened_leaves_the_others_alone(shop: Shop):
     shop.add_channel("second", shop.provider.base_url, priority=-1)
     shop.set_channel("main", sealed_key="sealed by nobody")
     assert shop.chat(customer).status_code == 200
+    shop.assert_at_rest()
+
+
+def test_calls_that_no_channel_can_take_are_counted_by_model_and_hour(shop: Shop):
+    customer = shop.customer()
+    shop.set_channel("main", is_enabled=False)
+    for _ in range(3):
+        answer = shop.chat(customer)
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "30")
+    with shop.session() as session:
+        counted = session.execute(select(UnservedHour.calls, UnservedHour.hour)).one()
+    assert counted.calls == 3
+    assert counted.hour.timestamp() % 3600 == 0
+    assert shop.calls() == []
     shop.assert_at_rest()

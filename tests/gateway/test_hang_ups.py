@@ -9,7 +9,7 @@ import pytest
 from app.domain.billing.models import CallState
 from app.domain.channels.models import StreamUsage
 from tests.gateway.shop import Shop, hang_up, read_until, send_raw, wait_until
-from tests.serving import running_product
+from tests.running_product import running_product
 
 DONE = b"data: [DONE]\n\n"
 SPREAD = {"frames": 20, "delay_s": 0.02}

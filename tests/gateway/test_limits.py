@@ -26,7 +26,7 @@ from tests.gateway.shop import (
     send_raw,
     wait_until,
 )
-from tests.serving import running_product
+from tests.running_product import running_product
 
 SLOW = {"stream": True, "sandbox": {"behave": "stall", "after": 1, "seconds": 0.8}}
 

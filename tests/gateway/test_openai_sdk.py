@@ -17,7 +17,7 @@ from app.domain.billing.models import CallState
 from app.domain.catalog.selling import add_model
 from tests.gateway.conftest import OpenShop
 from tests.gateway.shop import MESSAGES, STOCK, Customer, Shop, new_channel, wait_until
-from tests.serving import running_product
+from tests.running_product import running_product
 
 ANSWER = "Sandbox answer: no real model was asked. You said: Hello there, how are you today?"
 WEATHER = {

@@ -13,7 +13,7 @@ from app.domain.billing.values import Balances
 from app.gateway.limits import RESERVED_THREADS, Slots
 from tests import factories
 from tests.gateway.shop import CHAT_PATH, MESSAGES, Customer, Shop
-from tests.serving import running_product
+from tests.running_product import running_product
 
 CALLERS = 50
 AFFORDABLE = 10

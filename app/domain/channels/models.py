@@ -76,6 +76,18 @@ class ChannelModel(Base):
     channel: Mapped[Channel] = relationship(back_populates="models")
 
 
+class UnservedHour(Base):
+    """Calls refused in one hour because no channel could take the model; nothing was held."""
+
+    __tablename__ = "unserved_hours"
+
+    model_id: Mapped[int] = mapped_column(
+        BigId, ForeignKey("models.id"), primary_key=True, autoincrement=False
+    )
+    hour: Mapped[Moment] = mapped_column(primary_key=True)
+    calls: Mapped[int]
+
+
 class CostVersion(Base):
     """What a channel charges us for a model from `effective_at` on, as a `PriceSheet`."""
 

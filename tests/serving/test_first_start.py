@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.serve_command.product import Product, flask, refused, running_product
+from tests.serving.product import Product, flask, refused, running_product
 
 pytestmark = pytest.mark.slow
 

@@ -10,7 +10,7 @@ import pytest
 from cryptography.fernet import Fernet
 from sqlalchemy import create_engine, text
 
-from tests.serve_command.product import flask, living, refused, running_product
+from tests.serving.product import flask, living, refused, running_product
 
 pytestmark = pytest.mark.slow
 

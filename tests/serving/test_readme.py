@@ -10,7 +10,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 import config
-from tests.serve_command.product import flask
+from tests.serving.product import flask
 
 pytestmark = pytest.mark.slow
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.serve_command.product import Product, flask, living, refused, running_product
+from tests.serving.product import Product, flask, living, refused, running_product
 
 pytestmark = pytest.mark.slow
 
