@@ -4,10 +4,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run serve test lint bench translate
+.PHONY: help setup run serve test lint bench translate
 
 help: ## list the tasks
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(VENV)/.installed ## make .venv, start nothing
 
 run: $(VENV)/.installed ## set everything up and serve on http://127.0.0.1:8000 (waitress)
 	@exec $(BIN)/python -m app.serving

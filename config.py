@@ -112,7 +112,7 @@ BOOT_SETTINGS: tuple[BootSetting, ...] = (
         "DIGEST_KEY",
         str,
         None,
-        "keys the HMACs of API keys, mailboxes, links; a new one voids them; 32 characters or more",
+        "keys digests of API keys, mailboxes, links; a new one voids them; 32 characters or more",
         secret=True,
     ),
     BootSetting(

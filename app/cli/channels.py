@@ -1,7 +1,6 @@
 """`flask channels …`: where models are bought."""
 
 from typing import Any
-from urllib.parse import urlsplit
 
 import click
 from sqlalchemy import select
@@ -49,7 +48,7 @@ def add_channel(
         session,
         buying.NewChannel(
             name=name,
-            base_url=_with_good_port(base_url),
+            base_url=base_url,
             api_key=_key_from(api_key_env),
             models=_pairs(models),
             allow_private=allow_private,
@@ -120,14 +119,6 @@ def _key_from(variable: str) -> str:
             param_hint="--api-key-env",
         )
     return key
-
-
-def _with_good_port(base_url: str) -> str:
-    try:
-        _ = urlsplit(base_url).port
-    except ValueError as error:
-        raise click.BadParameter(f"{error}.", param_hint="--base-url") from None
-    return base_url
 
 
 def _pairs(texts: tuple[str, ...]) -> dict[str, str]:

@@ -3,9 +3,11 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 _source: Callable[[], float] = time.time
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
 
 
 def now_s() -> float:
@@ -21,6 +23,11 @@ def now_ms() -> int:
 def now() -> datetime:
     """The moment, aware, in UTC."""
     return datetime.fromtimestamp(_source(), UTC)
+
+
+def ms_of(moment: datetime) -> int:
+    """Milliseconds since the epoch, in whole numbers: a float would lose one now and then."""
+    return (moment - _EPOCH) // _MILLISECOND
 
 
 monotonic = time.monotonic

@@ -7,6 +7,8 @@ from typing import Annotated, Any
 from sqlalchemy import BigInteger, Dialect, Enum, Integer, Text, TypeDecorator
 from sqlalchemy.orm import mapped_column
 
+from app.core.clock import ms_of
+
 BigId = BigInteger().with_variant(Integer, "sqlite")
 
 
@@ -23,7 +25,7 @@ class Instant(TypeDecorator[datetime]):
     def process_bind_param(self, value: datetime | int | None, dialect: Dialect) -> int | None:
         if value is None or isinstance(value, int):
             return value
-        return int(value.timestamp() * 1000)
+        return ms_of(value)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         return None if value is None else datetime.fromtimestamp(value / 1000, UTC)

@@ -1,5 +1,6 @@
 """One JSON line per event on standard error. No secret, prompt or completion is ever a field."""
 
+import json
 import logging
 import sys
 from contextvars import ContextVar
@@ -26,10 +27,18 @@ class JsonLines(logging.Formatter):
         request_id = request_id_in_log.get()
         if request_id:
             fields["request_id"] = request_id
-        fields |= {name: value for name, value in vars(record).items() if name not in _STANDARD}
+        extra = {name: value for name, value in vars(record).items() if name not in _STANDARD}
+        fields = extra | fields
         if record.exc_info:
             fields["exception"] = self.formatException(record.exc_info)
+        return _one_line(fields)
+
+
+def _one_line(fields: dict[str, Any]) -> str:
+    try:
         return orjson.dumps(fields, default=str).decode()
+    except orjson.JSONEncodeError:  # half a character, or a number beyond 64 bits
+        return json.dumps(fields, default=str, skipkeys=True)
 
 
 def configure(level: str) -> None:

@@ -16,7 +16,7 @@ from app.domain.channels.errors import ChannelExists, ChannelUnknown, InvalidCha
 from app.domain.channels.models import Channel, ChannelModel, CostVersion, LimitField, StreamUsage
 from app.domain.settings.revisions import bump
 
-_HEADER_TEXT = re.compile(r"[!-~]+")
+_VISIBLE_TEXT = re.compile(r"[!-~]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +94,8 @@ def set_enabled(session: Session, *, channel: Channel, is_enabled: bool) -> None
 
 
 def set_base_url(session: Session, *, channel: Channel, base_url: str) -> None:
+    """Raises `InvalidChannel`."""
+    _check_url(base_url, allow_private=channel.allow_private)
     channel.base_url = base_url.rstrip("/")
     bump(session, REVISION)
 
@@ -116,26 +118,35 @@ def set_cost(
     return version
 
 
-def _has_good_port(parts: SplitResult) -> bool:
-    try:
-        return parts.port != 0
-    except ValueError:
-        return False
-
-
-def _check(new: NewChannel) -> None:
-    parts = urlsplit(new.base_url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or not _has_good_port(parts):
+def _check_url(base_url: str, *, allow_private: bool) -> None:
+    parts = _split(base_url)
+    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
         raise InvalidChannel("The base URL must look like https://host/v1.", field="base_url")
-    if parts.scheme == "http" and not new.allow_private:
+    if parts.scheme == "http" and not allow_private:
         raise InvalidChannel(
             "Plain http is for private hosts only: use https, or --allow-private.", field="base_url"
         )
-    if parts.username is not None or parts.query or parts.fragment:
+    if parts.username is not None or "?" in base_url or "#" in base_url:
         raise InvalidChannel(
             "The base URL must not hold a user, a query or a fragment.", field="base_url"
         )
-    if not _HEADER_TEXT.fullmatch(new.api_key):
+
+
+def _split(base_url: str) -> SplitResult | None:
+    """The URL's parts; None where it is none. `urlsplit` forgives blanks: what is stored may not
+    be another text than what was judged."""
+    if not _VISIBLE_TEXT.fullmatch(base_url):
+        return None
+    try:
+        parts = urlsplit(base_url)
+        return None if parts.port == 0 else parts
+    except ValueError:
+        return None
+
+
+def _check(new: NewChannel) -> None:
+    _check_url(new.base_url, allow_private=new.allow_private)
+    if not _VISIBLE_TEXT.fullmatch(new.api_key):
         raise InvalidChannel(
             "The provider's key must be printable ASCII without spaces.", field="api_key"
         )

@@ -236,7 +236,7 @@ def _histories(
     found: dict[int, list[Price]] = {}
     rows = session.execute(select(owner, table.id, table.effective_at, table.sheet))  # type: ignore[call-overload]
     for owner_id, version_id, effective_at, sheet in rows:
-        effective_ms = int(effective_at.timestamp() * 1000)
+        effective_ms = clock.ms_of(effective_at)
         price = Price(version_id, effective_ms, PriceSheet.from_json(sheet))
         found.setdefault(owner_id, []).append(price)
     return {owner_id: PriceHistory.of(versions) for owner_id, versions in found.items()}
