@@ -59,6 +59,13 @@ def _positive(kind: type[int] | type[float]) -> Callable[[str], Any]:
     return parse
 
 
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise ValueError("write 0 or more")
+    return number
+
+
 def _networks(text: str) -> tuple[str, ...]:
     for word in _words(text):
         ip_network(word, strict=False)
@@ -166,7 +173,7 @@ BOOT_SETTINGS: tuple[BootSetting, ...] = (
     ),
     BootSetting(
         "DRAIN_STREAMS",
-        _positive(int),
+        _count,
         "64",
         "streams read on at the same time after their client left, to learn the real usage",
     ),

@@ -48,6 +48,7 @@ def test_production_refuses_to_start_without_its_own_secrets(tmp_path: Path):
         ("APP_ENV", "staging"),
         ("PORT", "http"),
         ("THREADS", "0"),
+        ("DRAIN_STREAMS", "-1"),
         ("UPSTREAM_IDLE_S", "inf"),
         ("TRUSTED_PROXIES", "10.0.0.0/99"),
         ("SEALING_KEYS", "too-short"),

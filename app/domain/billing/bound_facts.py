@@ -25,7 +25,7 @@ class BoundFacts:
     max_input_tokens: int = UNSTATED_WINDOW_TOKENS
     max_output_tokens: int = UNSTATED_OUTPUT_TOKENS
     max_tokens_per_input_image: int = UNSTATED_INPUT_PART_TOKENS
-    max_tokens_per_input_sound: int = UNSTATED_INPUT_PART_TOKENS
+    max_tokens_per_input_sound: int = UNSTATED_WINDOW_TOKENS
     max_tokens_per_output_image: int = UNSTATED_OUTPUT_IMAGE_TOKENS
     picture_maxima: tuple[PictureMaximum, ...] = ()
     is_reasoning: bool = False
@@ -50,16 +50,19 @@ def bound_facts(
     """Facts of a model (limits, None where unstated) and of one of its channels (the booleans).
 
     A maximum that nobody states cannot be enforced, so then the number is always sent upstream.
+    A sound of unstated maximum may fill the window: its length is only known to whoever decodes
+    it, and usage above a smaller guess would not be believed, so not be billed.
     """
     output = UNSTATED_OUTPUT_TOKENS if max_output_tokens is None else max_output_tokens
     picture = _stated(max_tokens_per_output_image, UNSTATED_OUTPUT_IMAGE_TOKENS)
     beside = output if reasoning_maximum_tokens is None else reasoning_maximum_tokens
     adds_reasoning = is_reasoning and not output_limit_includes_reasoning
+    window = _stated(max_input_tokens, UNSTATED_WINDOW_TOKENS)
     return BoundFacts(
-        max_input_tokens=_stated(max_input_tokens, UNSTATED_WINDOW_TOKENS),
+        max_input_tokens=window,
         max_output_tokens=output,
         max_tokens_per_input_image=_stated(max_tokens_per_input_image, UNSTATED_INPUT_PART_TOKENS),
-        max_tokens_per_input_sound=_stated(max_tokens_per_input_sound, UNSTATED_INPUT_PART_TOKENS),
+        max_tokens_per_input_sound=_stated(max_tokens_per_input_sound, window),
         max_tokens_per_output_image=max([picture, *(row.tokens for row in picture_maxima)]),
         picture_maxima=picture_maxima,
         is_reasoning=is_reasoning,
