@@ -38,7 +38,6 @@ class Caller:
     user_id: int
     scope: KeyScope
     cap_id: int | None
-    is_claimed: bool
 
 
 @dataclass(slots=True)
@@ -118,7 +117,6 @@ def _read(session: Session, digest: str) -> Caller | AppError:
             ApiKey.cap_id,
             ApiKey.expires_at,
             User.active,
-            User.claimed_at,
         )
         .join(User, User.id == ApiKey.user_id)
         .where(ApiKey.digest == digest)
@@ -136,7 +134,6 @@ def _read(session: Session, digest: str) -> Caller | AppError:
         user_id=row.user_id,
         scope=row.scope,
         cap_id=row.cap_id,
-        is_claimed=row.claimed_at is not None,
     )
 
 

@@ -87,10 +87,6 @@ class Gateway:
                         session.commit()
         return self._lease_id
 
-    @property
-    def has_lease(self) -> bool:
-        return self._lease_id is not None
-
     def is_news(self, cause: Hashable) -> bool:
         """Whether this cause was not told within the last minute. A provider may give every answer
         the same fault: each telling is a write."""

@@ -213,7 +213,7 @@ def test_running_stream_is_known_while_it_runs(shop: Shop):
 
 
 def _caller(scope: KeyScope) -> Caller:
-    return Caller(key_id=1, user_id=1, scope=scope, cap_id=None, is_claimed=True)
+    return Caller(key_id=1, user_id=1, scope=scope, cap_id=None)
 
 
 def _post(base_url: str, customer: Customer, body: Any = None) -> tuple[int, Any, Any]:

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import BigInteger, String, bindparam, text, update
+from sqlalchemy import BigInteger, String, bindparam, update
 
 from app.core.database import Execute, Statement
 from app.domain.catalog.selling import REVISION
 from app.domain.channels.models import ChannelModel, StreamUsage
+from app.domain.settings.revisions import bump_by
 
 _served = ChannelModel.__table__.c
 _STORE = Statement(
@@ -16,11 +17,6 @@ _STORE = Statement(
         _served.model_id == bindparam("which_model", type_=BigInteger),
     )
     .values(stream_usage=bindparam("learned", type_=String))
-)
-_BUMP = Statement(
-    text("UPDATE revisions SET number = number + 1 WHERE subject = :subject").bindparams(
-        bindparam("subject", type_=String)
-    )
 )
 
 
@@ -45,4 +41,4 @@ class StoreStreamUsage:
                 "learned": self.learned.value,
             },
         )
-        execute(_BUMP, {"subject": REVISION})
+        bump_by(execute, REVISION)

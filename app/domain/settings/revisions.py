@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from app.core import clock
-from app.core.database import Statement, in_session
+from app.core.database import Execute, Statement, in_session
 from app.domain.settings.models import Revision
 from app.domain.settings.polled import Polled
 
@@ -27,7 +27,12 @@ def bump(session: Session, subject: str) -> None:
 
     Transactions that bump the same subject follow one another, so a number is never seen twice.
     """
-    in_session(session)(_BUMP, {"revision_subject": subject})
+    bump_by(in_session(session), subject)
+
+
+def bump_by(execute: Execute, subject: str) -> None:
+    """`bump` for a write of the writer."""
+    execute(_BUMP, {"revision_subject": subject})
 
 
 class RevisionWatch:
