@@ -150,26 +150,43 @@ class WebAuthn(Base, WebAuthnMixin):
         return {"id": self.user_id}
 
 
-class KeyCap(Base):
-    """A spend cap per calendar month (UTC) and a bound on running calls; several keys may share it.
+class CapPeriod(StrEnum):
+    """How often a spend cap starts anew: at midnight, on Mondays, on the first (all UTC)."""
 
-    `running` and the periods are written by the ledger alone, in the reserve and the settlement.
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+
+
+class KeyCap(Base):
+    """What a key may do, shared with every key that was made by presenting it; None: no bound.
+
+    A spend cap a `period`, a bound on running calls, rate limits, and lists: `models` are the only
+    ones it may call, `networks` (CIDR) the only ones it may call from. `running` and the periods
+    are written by the ledger alone, in the reserve and the settlement.
     """
 
     __tablename__ = "key_caps"
     __table_args__ = (
         CheckConstraint("limit_nanos >= 0", name="limit_not_negative"),
         CheckConstraint("running >= 0", name="running_not_negative"),
+        CheckConstraint("requests_per_minute > 0", name="requests_positive"),
+        CheckConstraint("tokens_per_minute > 0", name="tokens_positive"),
     )
 
     id: Mapped[Id]
     limit_nanos: Mapped[int | None] = mapped_column(BigInteger)
+    period: Mapped[CapPeriod] = mapped_column(choice(CapPeriod), default=CapPeriod.MONTH)
     max_running: Mapped[int | None]
-    running: Mapped[int]
+    running: Mapped[int] = mapped_column(default=0)
+    requests_per_minute: Mapped[int | None]
+    tokens_per_minute: Mapped[int | None]
+    models: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True))
+    networks: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True))
 
 
 class KeyCapPeriod(Base):
-    """What a cap has spent and holds in one period (``2026-11``)."""
+    """What a cap has spent and holds in one period (``2026-11-24``, ``2026-W48``, ``2026-11``)."""
 
     __tablename__ = "key_cap_periods"
     __table_args__ = (

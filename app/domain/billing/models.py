@@ -34,6 +34,7 @@ class AccountKind(StrEnum):
     OPERATOR_CREDITS = "operator_credits"
     WRITE_OFFS = "write_offs"
     CLOSED_ACCOUNTS = "closed_accounts"
+    VOUCHERS = "vouchers"
 
 
 OPERATOR_ACCOUNTS = {
@@ -42,6 +43,7 @@ OPERATOR_ACCOUNTS = {
     AccountKind.OPERATOR_CREDITS: 3,
     AccountKind.WRITE_OFFS: 4,
     AccountKind.CLOSED_ACCOUNTS: 5,
+    AccountKind.VOUCHERS: 6,
 }
 
 
@@ -66,6 +68,7 @@ class TransferKind(StrEnum):
     OPERATOR_DEBIT = "operator_debit"
     REFUND = "refund"
     CLOSING = "closing"
+    VOUCHER = "voucher"
 
 
 class CallState(StrEnum):

@@ -5,7 +5,7 @@ from enum import StrEnum
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from app.core.columns import BigId, Id, LongText, Moment, choice
+from app.core.columns import BigId, Id, LongText, Moment, OptionalMoment, choice
 from app.core.database import Base
 
 
@@ -28,6 +28,8 @@ class Channel(Base):
     """A provider account: an OpenAI-compatible base URL and a sealed key.
 
     Nothing is appended to the URL but the endpoint's path. `allow_private` admits a private host.
+    `preset` names the row of `presets.py` it was made from: how this provider reports usage and
+    words its errors; None is a plain OpenAI-compatible server.
     """
 
     __tablename__ = "channels"
@@ -38,6 +40,7 @@ class Channel(Base):
 
     id: Mapped[Id]
     name: Mapped[str] = mapped_column(String(64), unique=True)
+    preset: Mapped[str | None] = mapped_column(String(32))
     base_url: Mapped[str] = mapped_column(String(512))
     sealed_key: Mapped[LongText]
     is_enabled: Mapped[bool]
@@ -74,6 +77,34 @@ class ChannelModel(Base):
     retry_after_timeout: Mapped[bool]
 
     channel: Mapped[Channel] = relationship(back_populates="models")
+
+
+class BreakerTurn(StrEnum):
+    """What a breaker does: lets calls through, keeps them away, or tries with one."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half_open"
+
+
+class BreakerState(Base):
+    """What a breaker last did, for people to see; each process decides by its own window.
+
+    `opened_at` is when it first opened since it was last closed.
+    """
+
+    __tablename__ = "breaker_states"
+
+    channel_id: Mapped[int] = mapped_column(
+        BigId, ForeignKey("channels.id"), primary_key=True, autoincrement=False
+    )
+    model_id: Mapped[int] = mapped_column(
+        BigId, ForeignKey("models.id"), primary_key=True, autoincrement=False
+    )
+    turn: Mapped[BreakerTurn] = mapped_column(choice(BreakerTurn))
+    opened_at: Mapped[OptionalMoment]
+    turned_at: Mapped[Moment]
+    last_failure: Mapped[str | None] = mapped_column(String(64))
 
 
 class UnservedHour(Base):

@@ -1,0 +1,1 @@
+"""Money that people bring: vouchers; later top-ups and bank lines."""
