@@ -66,6 +66,18 @@ def _count(text: str) -> int:
     return number
 
 
+def _metrics_token(text: str) -> str:
+    if text and len(text) < 16:
+        raise ValueError("write at least 16 random characters")
+    return text
+
+
+def _redis_url(text: str) -> str:
+    if text and not text.startswith(("redis://", "rediss://", "redis+unix://")):
+        raise ValueError("write redis://host:6379/0, rediss://… or redis+unix://…")
+    return text
+
+
 def _networks(text: str) -> tuple[str, ...]:
     for word in _words(text):
         ip_network(word, strict=False)
@@ -98,6 +110,13 @@ BOOT_SETTINGS: tuple[BootSetting, ...] = (
         str,
         "",
         "`sqlite:///…` or `postgresql+psycopg://…`; empty: `flowhub.db` in INSTANCE_DIR",
+    ),
+    BootSetting(
+        "REDIS_URL",
+        _redis_url,
+        "",
+        "`redis://…`: where several processes count rate limits; empty: in the database",
+        secret=True,
     ),
     BootSetting(
         "BASE_URL",
@@ -146,6 +165,12 @@ BOOT_SETTINGS: tuple[BootSetting, ...] = (
         str(25 * 1024 * 1024),
         "largest request body accepted on `/v1`",
     ),
+    BootSetting(
+        "MAX_HEADER_BYTES",
+        _positive(int),
+        str(32 * 1024),
+        "largest head of a request (its first line and headers)",
+    ),
     BootSetting("UPSTREAM_CONNECT_S", _positive(float), "5", "seconds to connect to a provider"),
     BootSetting(
         "UPSTREAM_FIRST_CONTENT_STREAM_S",
@@ -192,6 +217,13 @@ BOOT_SETTINGS: tuple[BootSetting, ...] = (
     ),
     BootSetting("MAIL_FROM", str, "FlowHubLLM <no-reply@localhost>", "sender of mails"),
     BootSetting("OPERATOR_EMAIL", str, "", "where alerts are mailed; empty: they are only listed"),
+    BootSetting(
+        "METRICS_TOKEN",
+        _metrics_token,
+        "",
+        "what Prometheus sends to `/metrics` as bearer token; empty: there is no `/metrics`",
+        secret=True,
+    ),
     BootSetting(
         "LOG_LEVEL",
         _one_of("DEBUG", "INFO", "WARNING", "ERROR"),

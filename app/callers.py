@@ -15,8 +15,8 @@ def caller_ip() -> IpAddress:
 
 
 def rate_limiter() -> RateLimiter:
-    """One for each app, made when it is first asked for."""
-    return cast(RateLimiter, current_app.extensions.setdefault("rate_limiter", RateLimiter()))
+    """The app's one: see `Services.limiter`."""
+    return cast(RateLimiter, current_app.extensions["flowhub"].limiter)
 
 
 @cache

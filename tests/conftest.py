@@ -4,9 +4,11 @@ Tests marked for a tool that is missing are skipped and listed at the end with t
 installs it; with ``CI=true`` such a skip is a failure.
 """
 
+import itertools
 import os
 import shutil
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +21,24 @@ from sqlalchemy.orm import Session
 
 import config
 from app import create_app
-from app.core import clock
+from app.core import clock, ids
 from app.core.database import db
+from app.core.ids import IdMint
+from tests import redis_server
 from tests.postgresql_server import INSTALL_HINT, find_programs, running_postgresql
 
 NOW_S = 1_795_500_000.0  # 2026-11-24, about the date of the starting catalogue
 
+_NODES = itertools.cycle(range(512, 1024))  # the nodes of what does not serve
+
 TOOLS = {
     "postgresql": (lambda: find_programs() is not None, INSTALL_HINT),
+    "redis": (lambda: redis_server.find_program() is not None, redis_server.INSTALL_HINT),
     "browser": (lambda: shutil.which("chromium") is not None, "apt-get install -y chromium"),
+    "llama": (
+        lambda: find_spec("xllamacpp") is not None,
+        "pip install -r tests/requirements.txt, on Linux x86_64",
+    ),
     "node": (lambda: shutil.which("node") is not None, "apt-get install -y nodejs npm"),
 }
 
@@ -69,6 +80,12 @@ def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def postgresql_url() -> Iterator[str]:
     with running_postgresql() as url:
         yield url
+
+
+@pytest.fixture
+def redis() -> Iterator[redis_server.RedisServer]:
+    with redis_server.running_redis() as server:
+        yield server
 
 
 @pytest.fixture
@@ -122,6 +139,12 @@ def session(app: Flask) -> Iterator[Session]:
         engine = db.engine
     with Session(engine) as session:
         yield session
+
+
+@pytest.fixture(autouse=True)
+def _fresh_mint(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mint never goes back: its ids would be of the latest time that any test told."""
+    monkeypatch.setattr(ids, "_mint", IdMint(next(_NODES)))
 
 
 @pytest.fixture

@@ -2,16 +2,26 @@
 
 import json
 import logging
+import re
 import sys
+from collections.abc import Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 
+from app.core import clock
+
 request_id_in_log: ContextVar[str | None] = ContextVar("request_id_in_log", default=None)
 
+PATH_LENGTH_MAX = 200
+METHOD_LENGTH_MAX = 16
+
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
+
+_requests = logging.getLogger("app.access")
+_LIKE_A_KEY = re.compile(r"sk-[^/]*")
 
 
 class JsonLines(logging.Formatter):
@@ -19,7 +29,7 @@ class JsonLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         fields: dict[str, Any] = {
-            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "at": _moment(record.created),
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
@@ -34,6 +44,10 @@ class JsonLines(logging.Formatter):
         return _one_line(fields)
 
 
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+
+
 def _one_line(fields: dict[str, Any]) -> str:
     try:
         return orjson.dumps(fields, default=str).decode()
@@ -41,10 +55,68 @@ def _one_line(fields: dict[str, Any]) -> str:
         return json.dumps(fields, default=str, skipkeys=True)
 
 
+class Output(logging.StreamHandler[Any]):
+    """Where all lines of the process go, one at a time."""
+
+    def __init__(self) -> None:
+        super().__init__(sys.stderr)
+        self.setFormatter(JsonLines())
+
+    def write(self, line: str) -> None:
+        """Write a line that was made elsewhere, under the same lock as the others."""
+        self.acquire()
+        try:
+            self.stream.write(line + self.terminator)
+            self.flush()
+        except (OSError, ValueError):
+            pass  # nobody reads it any more, and there is nowhere to say so
+        finally:
+            self.release()
+
+
+_output = Output()
+
+
 def configure(level: str) -> None:
     """Send every logger of the process to standard error as JSON lines."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonLines())
+    global _output
+    _output = Output()
     root = logging.getLogger()
-    root.handlers[:] = [handler]
+    root.handlers[:] = [_output]
     root.setLevel(level.upper())
+
+
+def write_request(
+    *,
+    request_id: str,
+    method: str,
+    path: str,
+    status: int,
+    started_s: float,
+    facts: Mapping[str, Any],
+) -> None:
+    """The one line of a request, at level INFO. It goes past the logging module, which would cost
+    a call four times as much.
+
+    `started_s` is of the monotonic clock; `facts` are further fields, with names of their own.
+    """
+    if not _requests.isEnabledFor(logging.INFO):
+        return
+    fields = {
+        "at": _moment(clock.now_s()),
+        "level": "info",
+        "logger": "app.access",
+        "message": "request",
+        "request_id": request_id,
+        "method": method[:METHOD_LENGTH_MAX],
+        "path": _without_keys(path)[:PATH_LENGTH_MAX],
+        "status": status,
+        "duration_ms": round((clock.monotonic() - started_s) * 1000, 1),
+        **facts,
+    }
+    _output.write(_one_line(fields))
+
+
+def _without_keys(path: str) -> str:
+    """A client may put its key where it does not belong."""
+    return _LIKE_A_KEY.sub("sk-…", path) if "sk-" in path else path

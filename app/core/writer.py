@@ -50,7 +50,10 @@ class _Item:
 
 
 class Writer:
-    """The process's one writer. `submit` returns after the commit that holds the write."""
+    """The process's one writer. `submit` returns after the commit that holds the write.
+
+    `batched_writes` over `batches` is how many its thread commits at once.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -63,6 +66,13 @@ class Writer:
         self._stopping = False
         self._connection: Any = None
         self._connection_lock = threading.Lock()
+        self.batches = 0
+        self.batched_writes = 0
+
+    @property
+    def queue_length(self) -> int:
+        """How many wait for the next batch."""
+        return len(self._queue)
 
     def start(self) -> None:
         self._stopping = False
@@ -109,6 +119,8 @@ class Writer:
         while not (self._stopping and not self._queue):
             self._doorbell.acquire()
             while batch := self._gather():
+                self.batches += 1
+                self.batched_writes += len(batch)
                 with self._connection_lock:
                     self._commit(batch)
 

@@ -45,9 +45,7 @@ def test_nodes_never_share_an_id(frozen_time: FrozenTime):
     assert len(minted) == 3 * 1024
 
 
-def test_serving_processes_and_commands_use_different_nodes(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(ids, "_mint", ids._mint)  # given back after the test
-
+def test_serving_processes_and_commands_use_different_nodes():
     def node(minted: int) -> int:
         return minted >> 12 & 1023
 

@@ -1,5 +1,6 @@
 """A log line is one JSON object on one line, whatever happened."""
 
+import io
 import json
 import logging
 import sys
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from app.core import clock, logs
 from app.core.logs import JsonLines, configure, request_id_in_log
 
 
@@ -107,3 +109,52 @@ def test_value_that_is_hard_to_write_still_makes_one_line(value):
 
 def test_extra_field_does_not_replace_one_of_ours():
     assert json.loads(line("odd", extra={"level": "mine"}))["level"] == "warning"
+
+
+def write_one(**changes: Any) -> None:
+    request = {"request_id": "req_1", "method": "GET", "path": "/", "status": 200}
+    logs.write_request(**{**request, "started_s": clock.monotonic(), "facts": {}, **changes})
+
+
+def test_request_is_written_between_the_other_lines(
+    root_logger: logging.Logger, capsys: pytest.CaptureFixture[str]
+):
+    configure("info")
+    logging.getLogger("deep.down").info("before")
+    write_one(facts={"units": {"input": 3}, "channel": "main"})
+    logging.getLogger("deep.down").info("after")
+    before, own, after = (json.loads(row) for row in capsys.readouterr().err.splitlines())
+    assert (before["message"], after["message"]) == ("before", "after")
+    assert (own["level"], own["logger"], own["message"]) == ("info", "app.access", "request")
+    assert (own["status"], own["units"], own["channel"]) == (200, {"input": 3}, "main")
+    assert own["duration_ms"] >= 0
+
+
+def test_request_obeys_the_level(root_logger: logging.Logger, capsys: pytest.CaptureFixture[str]):
+    configure("warning")
+    write_one()
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("path", ["/\ud800", "/one\ntwo", "/x" * 4000])
+def test_request_is_one_short_line_whatever_its_path(
+    root_logger: logging.Logger, capsys: pytest.CaptureFixture[str], path: str
+):
+    configure("info")
+    write_one(path=path, method="M" * 400)
+    (only,) = capsys.readouterr().err.splitlines()
+    assert len(only) < 1500
+    assert json.loads(only)["path"] == path[:200]
+
+
+def test_closed_output_does_not_fail_a_request(
+    root_logger: logging.Logger, capsys: pytest.CaptureFixture[str]
+):
+    configure("info")
+    stream = io.StringIO()
+    output = root_logger.handlers[0]
+    assert isinstance(output, logs.Output)
+    output.setStream(stream)
+    stream.close()
+    write_one()
+    assert capsys.readouterr().err == ""
