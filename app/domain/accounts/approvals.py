@@ -15,7 +15,15 @@ from app.domain.accounts import keys, users
 from app.domain.accounts.errors import KeyNotWaiting
 from app.domain.accounts.key_secrets import tail_digest
 from app.domain.accounts.keys import IssuedKey
-from app.domain.accounts.models import ApiKey, KeyCap, KeyOrigin, KeyScope, KeyState, User
+from app.domain.accounts.models import (
+    ApiKey,
+    CapPeriod,
+    KeyCap,
+    KeyOrigin,
+    KeyScope,
+    KeyState,
+    User,
+)
 from app.domain.audit import trail
 from app.domain.audit.actions import AuditAction
 
@@ -97,8 +105,7 @@ def _promote(session: Session, key: ApiKey, *, owner: User, cap_nanos: int | Non
     key.state = KeyState.ACTIVE
     key.scope = KeyScope.FULL
     key.settled_at = clock.now()
-    if cap_nanos is not None:
-        key.cap = KeyCap(limit_nanos=cap_nanos, max_running=None, running=0)
+    _set_cap(key, cap_nanos)
     trail.record(
         session,
         actor=owner.email,
@@ -106,3 +113,12 @@ def _promote(session: Session, key: ApiKey, *, owner: User, cap_nanos: int | Non
         user_id=key.user_id,
         details={"key_id": key.id, "name": key.name, "cap_nanos": cap_nanos},
     )
+
+
+def _set_cap(key: ApiKey, cap_nanos: int | None) -> None:
+    """The cap that the owner chose; what else bounds the key already stays."""
+    if key.cap is None and cap_nanos is None:
+        return
+    key.cap = key.cap or KeyCap(running=0)
+    key.cap.limit_nanos = cap_nanos
+    key.cap.period = CapPeriod.MONTH

@@ -23,6 +23,18 @@ class InviterNotOffered(BadRequest):
     message = "Choose one of the partners who made a key for this account, or none."
 
 
+class InvalidLimit(BadRequest):
+    number = 21
+    reason = "invalid_limit"
+    message = "A limit has a value that is not accepted."
+
+
+class UnknownLimit(BadRequest):
+    number = 22
+    reason = "unknown_limit"
+    message = "There is no such limit."
+
+
 class InvalidApiKey(Unauthorized):
     number = 30
     reason = "invalid_api_key"
@@ -53,6 +65,24 @@ class TooManyKeys(Forbidden):
         "This account has as many keys of yours as it may. Use one of them, "
         "or ask the account's owner to approve or remove some."
     )
+
+
+class KeyExpired(Forbidden):
+    number = 52
+    reason = "key_expired"
+    message = "This key has expired. Make a new one."
+
+
+class IpNotAllowed(Forbidden):
+    number = 21
+    reason = "ip_not_allowed"
+    message = "This key may not be used from this IP. Its owner decides from which networks it may."
+
+
+class LimitsOnlyNarrow(Forbidden):
+    number = 22
+    reason = "limits_only_narrow"
+    message = "A key may only tighten its own limits."
 
 
 class UserNotFound(NotFound):
@@ -89,3 +119,15 @@ class KeyNotWaiting(Conflict):
     number = 32
     reason = "key_not_waiting"
     message = "This key does not wait for an approval."
+
+
+class KeyNotChangeable(Conflict):
+    number = 23
+    reason = "key_not_changeable"
+    message = "This key has expired, or was refused or revoked: its limits cannot be changed."
+
+
+class LimitsOfFirstKey(Conflict):
+    number = 22
+    reason = "limits_of_first_key"
+    message = "This key shares the limits of the key by which it was made: change them there."

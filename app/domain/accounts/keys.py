@@ -6,7 +6,7 @@ approves it, and is gone after some days). Whoever makes one holds the user's lo
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.engine import CursorResult
@@ -23,14 +23,15 @@ from app.domain.accounts.errors import (
 )
 from app.domain.accounts.key_names import fold_key_name
 from app.domain.accounts.key_secrets import make_secret, secret_digest
-from app.domain.accounts.models import ApiKey, KeyCap, KeyOrigin, KeyScope, KeyState, User
+from app.domain.accounts.limits import UNBOUNDED, KeyLimits, cap_of, is_expired
+from app.domain.accounts.models import ApiKey, KeyOrigin, KeyScope, KeyState, User
 from app.domain.audit import trail
 from app.domain.audit.actions import AuditAction
 
 
 @dataclass(frozen=True, slots=True)
 class NewKey:
-    """What is asked for. A child of `parent` shares its cap and expiry and is revoked with it."""
+    """What is asked for. A child of `parent` shares its limits and is revoked with it."""
 
     name: str
     scope: KeyScope
@@ -38,8 +39,7 @@ class NewKey:
     state: KeyState = KeyState.ACTIVE
     inviter_id: int | None = None
     parent: ApiKey | None = None
-    cap: KeyCap | None = None
-    expires_at: datetime | None = None
+    limits: KeyLimits = UNBOUNDED
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +77,8 @@ def issue(
         origin=new.origin,
         inviter_id=new.inviter_id,
         parent_id=parent.id if parent else None,
-        cap=parent.cap if parent else new.cap,
-        expires_at=parent.expires_at if parent else new.expires_at,
+        cap=parent.cap if parent else cap_of(new.limits),
+        expires_at=parent.expires_at if parent else new.limits.expires_at,
         created_at=clock.now(),
     )
     session.add(key)
@@ -89,9 +89,9 @@ def issue(
 
 
 def find_by_secret(session: Session, digester: Digester, secret: str) -> ApiKey | None:
-    """The key of this secret in any state, its user loaded; `is_live` says whether it counts."""
+    """The key of this secret in any state, its user and limits loaded; see `is_live`."""
     found = select(ApiKey).where(ApiKey.digest == secret_digest(digester, secret))
-    return session.scalar(found.options(joinedload(ApiKey.user)))
+    return session.scalar(found.options(joinedload(ApiKey.user), joinedload(ApiKey.cap)))
 
 
 def find_by_name(session: Session, *, user_id: int, name: str) -> ApiKey | None:
@@ -120,8 +120,12 @@ def of_user(session: Session, user_id: int) -> list[ApiKey]:
 
 def is_live(key: ApiKey) -> bool:
     """Whether the key may be presented at all: active, not expired, of an active account."""
-    is_expired = key.expires_at is not None and key.expires_at <= clock.now()
-    return key.state is KeyState.ACTIVE and not is_expired and key.user.active
+    return is_active(key) and not is_expired(key)
+
+
+def is_active(key: ApiKey) -> bool:
+    """Whether key and account are active; `limits.require_usable` judges the rest."""
+    return key.state is KeyState.ACTIVE and key.user.active
 
 
 def count_of_inviter(

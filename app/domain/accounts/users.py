@@ -2,6 +2,10 @@
 
 The user's row is the lock of everything that belongs to the account: whoever adds a key or claims
 the account holds it, so a hundred identical calls take turns.
+
+The lock excludes itself but lets rows be written that only refer to the user (`key_share`). Else it
+would deadlock with the writer on PostgreSQL: a batch that changes one wallet twice has its foreign
+key checked while it holds the wallet and the key's cap, which a holder of this lock may wait for.
 """
 
 from sqlalchemy import exists, select
@@ -27,12 +31,12 @@ def by_email(session: Session, email: str) -> User:
 
 def lock(session: Session, user_id: int) -> User:
     """The user as the database has it now, locked until the transaction ends."""
-    locked = select(User).where(User.id == user_id).with_for_update()
+    locked = select(User).where(User.id == user_id).with_for_update(key_share=True)
     return session.scalars(locked.execution_options(populate_existing=True)).one()
 
 
 def lock_by_email(session: Session, email: str) -> User | None:
-    locked = select(User).where(User.email == email).with_for_update()
+    locked = select(User).where(User.email == email).with_for_update(key_share=True)
     return session.scalars(locked.execution_options(populate_existing=True)).one_or_none()
 
 

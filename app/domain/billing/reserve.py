@@ -6,13 +6,13 @@ asserted, so that even a wrong decision could not overdraw.
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from app.core.database import Execute
-from app.domain.accounts.models import KeyScope
+from app.domain.accounts.models import CapPeriod, KeyScope
 from app.domain.billing import ledger, statements
 from app.domain.billing.bound import BeyondMeans
+from app.domain.billing.cap_periods import end_of, period_of
 from app.domain.billing.values import Balances, Decide, Hold, Refusal
 
 
@@ -42,15 +42,15 @@ class Reserve(NamedTuple):
         wallet = ledger.balances(execute, user_id=self.user_id)
         cap = None if self.cap_id is None else _lock_cap(execute, self.cap_id, self.at_ms)
         if cap is not None and cap.is_full:
-            return self._refusal("concurrency", wallet, 0, wallet.available(self.scope), None)
+            return self._refusal("concurrency", wallet, available=wallet.available(self.scope))
         free = wallet.available(self.scope)
         available = free if cap is None or cap.left_nanos is None else min(free, cap.left_nanos)
         choice = self.decide(available)
         if isinstance(choice, BeyondMeans):
-            reason = "balance" if choice.needed_nanos > free or available == free else "cap"
-            return self._refusal(
-                reason, wallet, choice.needed_nanos, available, choice.affordable_output_limit
-            )
+            if cap is None or choice.needed_nanos > free or available == free:
+                return self._refusal("balance", wallet, available=available, choice=choice)
+            refusal = self._refusal("cap", wallet, available=available, choice=choice)
+            return refusal._replace(cap_ends_at=end_of(self.at_ms, cap.period))
         trial = min(choice.amount_nanos, wallet.trial_available)
         hold = Hold(
             call_id=self.call_id,
@@ -59,7 +59,7 @@ class Reserve(NamedTuple):
             trial_nanos=trial,
             paid_nanos=choice.amount_nanos - trial,
             cap_id=self.cap_id,
-            cap_period=None if cap is None or cap.left_nanos is None else cap.period,
+            cap_period=None if cap is None or cap.left_nanos is None else cap.period_name,
             bound=choice,
         )
         self._write(execute, hold)
@@ -108,38 +108,37 @@ class Reserve(NamedTuple):
         }
 
     def _refusal(
-        self, reason: str, wallet: Balances, needed: int, available: int, limit: int | None
+        self, reason: str, wallet: Balances, *, available: int, choice: BeyondMeans | None = None
     ) -> Refusal:
         return Refusal(
             reason=reason,
-            needed_nanos=needed,
+            needed_nanos=0 if choice is None else choice.needed_nanos,
             available_nanos=available,
             held_nanos=wallet.held(self.scope),
-            affordable_output_limit=limit,
+            affordable_output_limit=None if choice is None else choice.affordable_output_limit,
         )
 
 
 class _Cap(NamedTuple):
-    period: str
+    """`left_nanos` is None where spending is not capped; then no period counts it."""
+
+    period: CapPeriod
+    period_name: str
     is_full: bool
     left_nanos: int | None
 
 
-def period_of(at_ms: int) -> str:
-    """The calendar month (UTC) that a cap counts, as ``2026-11``."""
-    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m")
-
-
 def _lock_cap(execute: Execute, cap_id: int, at_ms: int) -> _Cap:
-    limit, max_running, running = execute(statements.LOCK_CAP, {"cap_id": cap_id}).fetchone()
-    period = period_of(at_ms)
+    row = execute(statements.LOCK_CAP, {"cap_id": cap_id}).fetchone()
+    limit, max_running, running, period = row
+    name = period_of(at_ms, period)
     is_full = max_running is not None and running >= max_running
     if limit is None or is_full:
-        return _Cap(period=period, is_full=is_full, left_nanos=None)
-    where = {"cap_id": cap_id, "period": period}
+        return _Cap(period, name, is_full=is_full, left_nanos=None)
+    where = {"cap_id": cap_id, "period": name}
     execute(statements.OPEN_PERIOD, where)
     spent, held = execute(statements.READ_PERIOD, where).fetchone()
-    return _Cap(period=period, is_full=False, left_nanos=max(limit - spent - held, 0))
+    return _Cap(period, name, is_full=False, left_nanos=max(limit - spent - held, 0))
 
 
 def _expect_one(cursor: Any) -> None:

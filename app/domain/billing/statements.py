@@ -103,7 +103,7 @@ SETTLE_IN_WALLET = Statement(
 )
 
 LOCK_CAP = Statement(
-    select(_caps.limit_nanos, _caps.max_running, _caps.running)
+    select(_caps.limit_nanos, _caps.max_running, _caps.running, _caps.period)
     .where(_caps.id == _number("cap_id"))
     .with_for_update()
 )

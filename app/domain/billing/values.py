@@ -1,6 +1,7 @@
 """Frozen values that travel between the gateway, the reserve and the settlement."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import NamedTuple
 
 from app.domain.accounts.models import KeyScope
@@ -64,10 +65,14 @@ class Hold(NamedTuple):
 
 
 class Refusal(NamedTuple):
-    """Why a call was not admitted; nothing is held. `available_nanos` is what the key may spend."""
+    """Why a call was not admitted; nothing is held. `available_nanos` is what the key may spend.
+
+    `cap_ends_at` is set where the key's cap is the reason: then its next period begins.
+    """
 
     reason: str  # "balance", "cap" or "concurrency"
     needed_nanos: int
     available_nanos: int
     held_nanos: int
     affordable_output_limit: int | None
+    cap_ends_at: datetime | None = None

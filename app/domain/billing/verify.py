@@ -8,6 +8,8 @@
 - 4, 5: each call is settled once or pending, its transfers are exactly its charge, and no usage
   transfer is without its call;
 - 6: each charge is the call's units times its price version;
+- a refund goes back to the bucket it came from and never exceeds what the call was charged there,
+  and each redeemed voucher has its one transfer;
 - 7: no pending hold outlives its lease or its deadline by two minutes;
 - 9: no call of a trial key held or spent paid money;
 - what foreign keys would promise of the two hot tables, and wallets, users and ledger accounts

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from app.domain.billing.models import OPERATOR_ACCOUNTS, AccountKind
 
 _REVENUE = OPERATOR_ACCOUNTS[AccountKind.REVENUE]
+_VOUCHERS = OPERATOR_ACCOUNTS[AccountKind.VOUCHERS]
 _OPERATOR_ACCOUNTS = " UNION ALL ".join(
     f"SELECT {account_id} AS id, '{kind.value}' AS kind"
     for kind, account_id in OPERATOR_ACCOUNTS.items()
@@ -207,6 +208,54 @@ QUERIES = (
                 WHERE kind = 'write_off' GROUP BY call_id
             ) AS t ON t.call_id = c.id
             WHERE COALESCE(c.written_off_nanos, 0) <> COALESCE(t.amount, 0)""",
+    ),
+    Query(
+        check="refunds",
+        title="refunds come from revenue, and to no bucket more than it was charged",
+        noun="call",
+        counted="transfers WHERE kind = 'refund'",
+        drifts=f"""
+            SELECT COALESCE(r.call_id, 0) AS subject,
+                COALESCE(c.trial_cost_nanos, 0) || ' trial, '
+                    || COALESCE(c.cost_nanos - c.trial_cost_nanos - c.written_off_nanos, 0)
+                    || ' paid at most' AS expected,
+                r.trial || ' trial, ' || r.paid || ' paid, ' || r.elsewhere || ' elsewhere'
+                    AS found
+            FROM (
+                SELECT call_id, user_id,
+                    SUM(CASE WHEN credit_account_id = user_id * 2 THEN amount_nanos ELSE 0 END)
+                        AS trial,
+                    SUM(CASE WHEN credit_account_id = user_id * 2 + 1 THEN amount_nanos ELSE 0 END)
+                        AS paid,
+                    SUM(CASE WHEN debit_account_id = {_REVENUE}
+                        AND credit_account_id IN (user_id * 2, user_id * 2 + 1)
+                        THEN 0 ELSE amount_nanos END) AS elsewhere
+                FROM transfers WHERE kind = 'refund' GROUP BY call_id, user_id
+            ) AS r
+            LEFT JOIN calls c ON c.id = r.call_id AND c.user_id = r.user_id AND c.state = 'posted'
+            WHERE c.id IS NULL OR r.elsewhere <> 0 OR r.trial > c.trial_cost_nanos
+                OR r.paid > c.cost_nanos - c.trial_cost_nanos - c.written_off_nanos""",  # noqa: S608 - a constant of ours
+    ),
+    Query(
+        check="vouchers",
+        title="redeemed vouchers are the transfers of the vouchers' account",
+        noun="voucher",
+        counted="vouchers",
+        drifts=f"""
+            SELECT COALESCE(CAST(v.id AS VARCHAR), t.reference) AS subject,
+                COALESCE(v.amount_nanos, 0) || ' for ' || COALESCE(v.redeemed_by, 0) AS expected,
+                COALESCE(t.amount_nanos, 0) || ' for ' || COALESCE(t.user_id, 0) AS found
+            FROM (
+                SELECT id, amount_nanos, redeemed_by, 'voucher:' || id AS reference
+                FROM vouchers WHERE redeemed_by IS NOT NULL
+            ) AS v
+            FULL JOIN (
+                SELECT reference, amount_nanos, user_id FROM transfers
+                WHERE kind = 'voucher' AND debit_account_id = {_VOUCHERS}
+                    AND credit_account_id = user_id * 2 + 1
+            ) AS t ON t.reference = v.reference
+            WHERE COALESCE(v.amount_nanos, 0) <> COALESCE(t.amount_nanos, 0)
+                OR COALESCE(v.redeemed_by, 0) <> COALESCE(t.user_id, 0)""",  # noqa: S608 - a constant of ours
     ),
     Query(
         check="overdue",

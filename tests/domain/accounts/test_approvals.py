@@ -7,6 +7,7 @@ import pytest
 from app.domain.accounts import approvals, keys
 from app.domain.accounts.approvals import Approval
 from app.domain.accounts.errors import KeyNotFound, KeyNotWaiting
+from app.domain.accounts.limits import KeyLimits, change_limits, limits_of
 from app.domain.accounts.models import KeyOrigin, KeyScope, KeyState
 from tests.factories import make_key, make_user
 
@@ -104,3 +105,20 @@ def test_nothing_is_approved_on_an_unclaimed_account(session, digester):
     key, secret = waiting_key(session, digester, user)
     with pytest.raises(KeyNotWaiting):
         approve(session, digester, user, key, secret[-6:])
+
+
+def test_approval_sets_the_cap_and_keeps_the_other_limits(session, digester):
+    user = make_user(session)
+    key, secret = waiting_key(session, digester, user)
+    limits = {"cap_nanos": 1, "period": "day", "requests_per_minute": 60}
+    change_limits(session, key=key, changes=limits, actor="operator")
+    approve(session, digester, user, key, secret[-6:])
+    assert limits_of(key) == KeyLimits(cap_nanos=CAP_NANOS, requests_per_minute=60)
+
+
+def test_approval_without_a_cap_lifts_only_the_cap(session, digester):
+    user = make_user(session)
+    key, secret = waiting_key(session, digester, user)
+    change_limits(session, key=key, changes={"cap_nanos": 1, "max_running": 2}, actor="operator")
+    approve(session, digester, user, key, secret[-6:], cap_nanos=None)
+    assert limits_of(key) == KeyLimits(max_running=2)

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from app.core import clock, ids
 from app.core.crypto import Digester
 from app.core.writer import Writer
-from app.domain.accounts.models import KeyScope, User
+from app.domain.accounts.models import CapPeriod, KeyScope, User
 from app.domain.billing.bound import BeyondMeans, Bound
 from app.domain.billing.leases import start_lease
 from app.domain.billing.models import Call, Wallet
@@ -66,12 +66,15 @@ class Books:
         scope: KeyScope = KeyScope.FULL,
         cap_nanos: int | None = None,
         max_running: int | None = None,
+        cap_period: CapPeriod = CapPeriod.MONTH,
     ) -> Key:
         with Session(self.engine) as session:
             user = session.get_one(User, user_id)
             key, _ = make_key(
                 session, self.digester, user, scope, cap_nanos=cap_nanos, max_running=max_running
             )
+            if key.cap is not None:
+                key.cap.period = cap_period
             session.commit()
             return Key(key.id, user_id, scope, key.cap_id)
 

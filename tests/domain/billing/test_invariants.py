@@ -25,7 +25,7 @@ from sqlalchemy.orm import Session
 
 from app.core import clock
 from app.core.database import db, engine_options, in_session, prepare_engine
-from app.domain.accounts.models import KeyScope
+from app.domain.accounts.models import CapPeriod, KeyScope
 from app.domain.billing import ledger
 from app.domain.billing.errors import InsufficientBalance
 from app.domain.billing.leases import LEASE_S, Progress, RenewLease, start_lease
@@ -158,11 +158,18 @@ class BooksMachine(RuleBasedStateMachine):
             self.worth[user_id] = trial + paid
         self.is_swept = self.may_have_been_swept = True
 
-    @rule(key=keys, limit=optional_caps, max_running=st.none() | st.integers(1, 3))
-    def change_cap(self, key: Key, limit: int | None, max_running: int | None) -> None:
+    @rule(
+        key=keys,
+        limit=optional_caps,
+        max_running=st.none() | st.integers(1, 3),
+        period=st.sampled_from(CapPeriod),
+    )
+    def change_cap(
+        self, key: Key, limit: int | None, max_running: int | None, period: CapPeriod
+    ) -> None:
         self.books.execute(
-            f"UPDATE key_caps SET limit_nanos = {_sql(limit)}, max_running = {_sql(max_running)}"
-            f" WHERE id = {key.cap_id or 0}"
+            f"UPDATE key_caps SET limit_nanos = {_sql(limit)}, max_running = {_sql(max_running)},"
+            f" period = '{period}' WHERE id = {key.cap_id or 0}"
         )
 
     @invariant()

@@ -8,11 +8,15 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.core import clock
 from app.core.database import in_session
 from app.core.writer import Writer
+from app.domain.accounts.limits import change_limits
+from app.domain.accounts.models import ApiKey, CapPeriod
+from app.domain.audit.models import AuditEntry
 from app.domain.billing import ledger
 from app.domain.billing.errors import InsufficientBalance
 from app.domain.billing.leases import LEASE_S, Progress, RenewLease
@@ -93,6 +97,76 @@ def test_keys_that_share_a_cap_are_admitted_up_to_it_together(any_books: Books):
     assert len(holds(verdicts)) == 10
     assert any_books.rows("SELECT held_nanos FROM key_cap_periods") == [(100,)]
     assert any_books.drifts() == []
+
+
+def test_daily_cap_is_never_passed_while_calls_come_and_go(any_books: Books):
+    key = any_books.key(any_books.user(paid=100_000), cap_nanos=500, cap_period=CapPeriod.DAY)
+    sibling = any_books.sibling(key)
+    other = Writer(any_books.engine)
+    is_over = threading.Event()
+
+    def call(number: int) -> int:
+        charged = 0
+        writer, presented = ((any_books.writer, key), (other, sibling))[number % 2]
+        for turn in range(8):
+            verdict = writer.submit(any_books.reservation(presented, 20))
+            if isinstance(verdict, Hold) and (number + turn) % 4:
+                charged += writer.submit(posting(verdict, 13)).cost_nanos
+            elif isinstance(verdict, Hold):
+                writer.submit(voiding(verdict))
+        return charged
+
+    def watch() -> int:
+        """The most that was ever spent and held together."""
+        most = 0
+        while not is_over.is_set():
+            rows = any_books.rows("SELECT spent_nanos + held_nanos FROM key_cap_periods")
+            most = max(most, *(taken for (taken,) in rows), 0)
+        return most
+
+    with started(any_books.writer), started(other), ThreadPoolExecutor(1) as pool:
+        watched = pool.submit(watch)
+        try:
+            charged = sum(together(*(lambda number=number: call(number) for number in range(16))))
+        finally:
+            is_over.set()
+    assert charged > 160  # what 16 can hold at once leaves the first refusal no earlier
+    assert charged <= watched.result() <= 500
+    assert any_books.rows("SELECT spent_nanos, held_nanos FROM key_cap_periods") == [(charged, 0)]
+    assert any_books.drifts() == []
+
+
+def test_limits_change_while_calls_run(any_books: Books):
+    """Neither waits for the other for ever, and the books stay whole."""
+    key = any_books.key(any_books.user(paid=100_000), cap_nanos=500)
+
+    def call(number: int) -> None:
+        for _ in range(10):
+            verdict = any_books.reserve(key, 20)
+            if isinstance(verdict, Hold):
+                any_books.post(verdict, number)
+
+    def change(number: int) -> None:
+        for turn in range(10):
+            changes = {"cap_nanos": 100 * number, "period": list(CapPeriod)[turn % 3]}
+            with Session(any_books.engine) as session:
+                found = session.get_one(ApiKey, key.id)
+                change_limits(session, key=found, changes=changes, actor="operator")
+                session.commit()
+
+    with started(any_books.writer):
+        together(
+            *(lambda number=number: call(number) for number in range(8)),
+            *(lambda number=number: change(number) for number in range(4)),
+        )
+    assert any_books.drifts() == []
+    with Session(any_books.engine) as session:
+        first, *later = session.scalars(select(AuditEntry).order_by(AuditEntry.id))
+    # Each change is told as the next one found it: none was lost.
+    before = first.details["new"]
+    for entry in later:
+        assert {**before, **entry.details["old"]} == before
+        before |= entry.details["new"]
 
 
 def test_no_more_run_at_once_than_the_key_may(any_books: Books):

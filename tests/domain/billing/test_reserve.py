@@ -4,12 +4,13 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from app.domain.accounts.models import KeyScope
+from app.core import clock
+from app.domain.accounts.models import CapPeriod, KeyScope
+from app.domain.billing.cap_periods import end_of
 from app.domain.billing.errors import NoWallet
 from app.domain.billing.models import CallState
-from app.domain.billing.reserve import period_of
 from app.domain.billing.values import Refusal
-from tests.conftest import NOW_S, FrozenTime
+from tests.conftest import FrozenTime
 from tests.domain.billing.books import Books, Key, bound_of
 
 
@@ -102,18 +103,51 @@ def test_cap_lowered_below_what_is_spent_leaves_nothing(books: Books):
     assert (refusal.reason, refusal.available_nanos) == ("cap", 0)
 
 
-def test_cap_begins_anew_each_month(books: Books, frozen_time: FrozenTime):
-    key = books.key(books.user(paid=1000), cap_nanos=100)
-    books.hold(key, 100)
-    assert isinstance(books.reserve(key, 1), Refusal)
-    frozen_time.advance(8 * 86_400)
-    assert books.hold(key, 100).cap_period == "2026-12"
+@pytest.mark.parametrize(
+    ("period", "name", "days", "next_name"),
+    [
+        (CapPeriod.DAY, "2026-11-24", 1, "2026-11-25"),
+        (CapPeriod.WEEK, "2026-W48", 7, "2026-W49"),
+        (CapPeriod.MONTH, "2026-11", 8, "2026-12"),
+    ],
+)
+def test_cap_starts_anew_with_its_period(
+    any_books: Books,
+    frozen_time: FrozenTime,
+    period: CapPeriod,
+    name: str,
+    days: int,
+    next_name: str,
+):
+    key = any_books.key(any_books.user(paid=1000), cap_nanos=100, cap_period=period)
+    late = any_books.hold(key, 60)
+    any_books.post(any_books.hold(key, 40), 40)
+    refusal = any_books.reserve(key, 1)
+    assert isinstance(refusal, Refusal)
+    assert refusal.reason == "cap"
+    assert refusal.cap_ends_at == end_of(clock.now_ms(), period)
+    frozen_time.advance(days * 86_400)
+    assert any_books.hold(key, 100).cap_period == next_name
+    any_books.post(late, 60)  # counts where it was held
+    assert {drift.check for drift in any_books.drifts()} <= {"overdue"}
+    assert any_books.rows(
+        "SELECT period, spent_nanos, held_nanos FROM key_cap_periods ORDER BY period"
+    ) == [(name, 100, 0), (next_name, 0, 100)]
 
 
-def test_period_is_the_calendar_month_in_utc():
-    assert period_of(int(NOW_S) * 1000) == "2026-11"
-    assert period_of(1_796_083_199_999) == "2026-11"
-    assert period_of(1_796_083_200_000) == "2026-12"
+def test_other_refusals_name_no_period(books: Books):
+    key = books.key(books.user(paid=10), cap_nanos=100, max_running=1)
+    for refusal in (books.reserve(key, 11), books.hold(key, 1) and books.reserve(key, 1)):
+        assert isinstance(refusal, Refusal)
+        assert refusal.cap_ends_at is None
+
+
+def test_another_period_counts_anew(any_books: Books):
+    key = any_books.key(any_books.user(paid=1000), cap_nanos=100)
+    any_books.post(any_books.hold(key, 100), 100)
+    any_books.execute("UPDATE key_caps SET period = 'day'")
+    any_books.hold(key, 100)
+    assert any_books.drifts() == []
 
 
 def test_max_running_admits_as_many_and_one_more_when_one_ended(any_books: Books):

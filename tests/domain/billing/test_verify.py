@@ -2,7 +2,10 @@
 
 from sqlalchemy.orm import Session
 
+from app.core.database import in_session
+from app.domain.billing.refunds import refund
 from app.domain.billing.verify import examine, examine_within
+from app.domain.payments import vouchers
 from tests.conftest import FrozenTime
 from tests.domain.billing.books import Books
 
@@ -39,6 +42,15 @@ CORRUPTIONS = [
     ("usage", FORGED.format(row="2, NULL, 2, 1, 5, 'usage', 1")),
     ("write_offs", "UPDATE calls SET written_off_nanos = 0 WHERE written_off_nanos > 0"),
     ("write_offs", FORGED.format(row="2, NULL, 4, 1, 5, 'write_off', 1")),
+    ("refunds", "UPDATE calls SET cost_nanos = 25, trial_cost_nanos = 10 WHERE cost_nanos = 50"),
+    ("refunds", "UPDATE calls SET written_off_nanos = 20 WHERE cost_nanos = 50"),
+    ("refunds", "DELETE FROM calls WHERE state = 'posted'"),
+    ("refunds", FORGED.format(row="2, 10001, 20003, 20002, 5, 'refund', NULL")),
+    ("refunds", FORGED.format(row="2, 10001, 3, 20003, 5, 'refund', 1")),
+    ("vouchers", "UPDATE vouchers SET amount_nanos = amount_nanos + 1"),
+    ("vouchers", "UPDATE vouchers SET redeemed_by = NULL, redeemed_at = NULL"),
+    ("vouchers", "DELETE FROM vouchers"),
+    ("vouchers", FORGED.format(row="2, 10001, 6, 20003, 5, 'voucher', NULL")),
     ("overdue", "UPDATE calls SET deadline_at = 0 WHERE state = 'pending'"),
     ("overdue", "UPDATE process_leases SET renewed_at = 0"),
     ("overdue", "UPDATE process_leases SET ended_at = 0"),
@@ -53,7 +65,7 @@ CORRUPTIONS = [
     ("wallets", "DELETE FROM ledger_accounts WHERE kind = 'user_paid'"),
     ("accounts", "DELETE FROM ledger_accounts WHERE id = 4"),
     ("accounts", "UPDATE ledger_accounts SET kind = 'write_offs' WHERE id = 5"),
-    ("accounts", "INSERT INTO ledger_accounts (id, kind) VALUES (6, 'revenue')"),
+    ("accounts", "INSERT INTO ledger_accounts (id, kind) VALUES (7, 'revenue')"),
     ("accounts", "UPDATE ledger_accounts SET kind = 'user_paid' WHERE kind = 'user_trial'"),
     ("prices", "UPDATE calls SET units = '{\"input\": 1}' WHERE state = 'posted'"),
     ("prices", "UPDATE calls SET units = NULL WHERE state = 'posted'"),
@@ -76,6 +88,25 @@ def write_some_calls(books: Books) -> None:
     books.post(books.hold(generous, 10), 25)
     poor = books.key(books.user(paid=10))
     books.post(books.hold(poor, 10), 15)
+    give_money_in_and_back(books)
+
+
+def give_money_in_and_back(books: Books) -> None:
+    """A voucher that was redeemed, and a call of 50 refunded in part from both buckets."""
+    user_id = books.user(trial=20, paid=100)
+    hold = books.hold(books.key(user_id), 60)
+    books.post(hold, 50)
+    with Session(books.engine) as session:
+        (code,) = vouchers.create(
+            session, books.digester, amount_nanos=7, count=1, batch="spring", expires_at=None,
+            author="test", reason="test",
+        )  # fmt: skip
+        vouchers.redeem(session, books.digester, code=code, user_id=user_id, actor="test")
+        refund(
+            in_session(session), call_id=hold.call_id, amount_nanos=45, actor="test",
+            reason="test", reference=None,
+        )  # fmt: skip
+        session.commit()
 
 
 def test_sound_books_have_no_drift_and_every_check_looked(any_books: Books):
