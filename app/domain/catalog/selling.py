@@ -1,14 +1,22 @@
 """What is sold: add a model, publish it, set its price. Rules; the edge commits."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.core import clock
-from app.domain.catalog.errors import ModelExists, ModelUnknown, NotPriced
+from app.domain.audit import AuditAction, record
+from app.domain.catalog.errors import (
+    InvalidReplacement,
+    KindNotServed,
+    ModelExists,
+    ModelUnknown,
+    NotPriced,
+)
 from app.domain.catalog.kinds import SERVED_KINDS, ModelKind, is_priced
 from app.domain.catalog.models import Model, PriceVersion
 from app.domain.catalog.pricing import PriceSheet
@@ -16,6 +24,17 @@ from app.domain.catalog.starting import StartingModel, starting_models
 from app.domain.settings.revisions import bump
 
 REVISION = "offers"
+
+FACTS = frozenset(
+    {
+        "abilities",
+        "max_input_tokens",
+        "max_output_tokens",
+        "embedding_size",
+        "retires_on",
+    }
+)
+"""The columns that a price list may correct."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +120,65 @@ def find_model(session: Session, name: str) -> Model:
     if model is None:
         raise ModelUnknown(f"There is no model {name!r}. `flask catalog list` shows all.")
     return model
+
+
+def set_published(session: Session, *, model: Model, is_published: bool, author: str) -> bool:
+    """Put a model on sale or take it off; False where nothing changes. Raises `KindNotServed`."""
+    if is_published and model.kind not in SERVED_KINDS:
+        raise KindNotServed(f"{model.name} is of kind {model.kind}, which is not served yet.")
+    return _change(session, model, author=author, is_published=is_published)
+
+
+def set_allows_trial(session: Session, *, model: Model, allows_trial: bool, author: str) -> bool:
+    """Whether trial keys may call the model; False where nothing changes."""
+    return _change(session, model, author=author, allows_trial=allows_trial)
+
+
+def set_retirement(
+    session: Session, *, model: Model, on: date | None, replacement: Model | None, author: str
+) -> bool:
+    """Say from which day (UTC) a model is no longer sold, None for never, and what to call then.
+
+    False where nothing changes. Raises `InvalidReplacement`.
+    """
+    if replacement is not None and (on is None or replacement.id == model.id):
+        raise InvalidReplacement(field="replacement")
+    return _change(
+        session,
+        model,
+        author=author,
+        retires_on=on,
+        replacement_id=None if replacement is None else replacement.id,
+    )
+
+
+def set_facts(session: Session, *, model: Model, facts: Mapping[str, Any], author: str) -> bool:
+    """Correct what is known of a model, by column names; False where nothing changes."""
+    assert facts.keys() <= FACTS, "only what a price list may know"
+    return _change(session, model, author=author, **facts)
+
+
+def _change(session: Session, model: Model, *, author: str, **columns: Any) -> bool:
+    """Set what differs, with a line in the audit trail."""
+    old = {name: getattr(model, name) for name in columns}
+    new = {name: value for name, value in columns.items() if old[name] != value}
+    if not new:
+        return False
+    for name, value in new.items():
+        setattr(model, name, value)
+    changes = {name: [_plain(old[name]), _plain(value)] for name, value in new.items()}
+    record(
+        session,
+        actor=author,
+        action=AuditAction.MODEL_CHANGED,
+        details={"model": model.name, "changes": changes},
+    )
+    bump(session, REVISION)
+    return True
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, date) else value
 
 
 def price_in_force(session: Session, model: Model) -> PriceVersion | None:

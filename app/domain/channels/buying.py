@@ -1,8 +1,12 @@
-"""Where models are bought: add, enable and disable channels. Rules; the edge commits."""
+"""Where models are bought: add and change channels. Rules; the edge commits.
+
+What a channel serves, and how, is in `serving.py`.
+"""
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
 from sqlalchemy import select
@@ -10,39 +14,80 @@ from sqlalchemy.orm import Session
 
 from app.core import clock
 from app.core.crypto import Sealer
-from app.domain.catalog.pricing import PriceSheet
-from app.domain.catalog.selling import REVISION, find_model
-from app.domain.channels.errors import ChannelExists, ChannelUnknown, InvalidChannel
-from app.domain.channels.models import Channel, ChannelModel, CostVersion, LimitField, StreamUsage
+from app.domain.catalog.selling import REVISION
+from app.domain.channels.errors import (
+    ChannelExists,
+    ChannelUnknown,
+    InvalidChannel,
+    PresetUnknown,
+)
+from app.domain.channels.models import Channel
+from app.domain.channels.presets import PLAIN, PRESETS, Preset, preset_of
+from app.domain.channels.serving import serve_model, set_cost, stop_serving
 from app.domain.settings.revisions import bump
+
+__all__ = [
+    "NewChannel",
+    "Place",
+    "add_channel",
+    "find_channel",
+    "find_preset",
+    "replace_key",
+    "serve_model",
+    "set_base_url",
+    "set_cost",
+    "set_enabled",
+    "set_order",
+    "stop_serving",
+    "where_it_leads",
+]
 
 _VISIBLE_TEXT = re.compile(r"[!-~]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewChannel:
-    """A channel to add. `models` maps each sold name to the name at the provider."""
+    """A channel to add. `models` maps each sold name to the name at the provider.
+
+    `base_url` and `allow_private` that are None are the preset's. An empty `api_key` is for servers
+    that ask for none: then no header of authorisation is sent.
+    """
 
     name: str
-    base_url: str
-    api_key: str
+    api_key: str = field(repr=False)
     models: Mapping[str, str]
-    allow_private: bool = False
+    preset: str | None = None
+    base_url: str | None = None
+    allow_private: bool | None = None
     priority: int = 0
     weight: int = 1
 
 
+class Place(NamedTuple):
+    """Where a channel leads."""
+
+    preset: Preset
+    base_url: str
+    allow_private: bool
+
+
 def add_channel(session: Session, new: NewChannel, *, sealer: Sealer) -> Channel:
-    """Add an enabled channel. Raises `ChannelExists`, `InvalidChannel`, `ModelUnknown`."""
+    """Add an enabled channel. Raises `ChannelExists`, `PresetUnknown`, `InvalidChannel`,
+    `ModelUnknown`."""
     if session.scalar(select(Channel.id).where(Channel.name == new.name)) is not None:
         raise ChannelExists(field="name")
-    _check(new)
+    place = where_it_leads(new)
+    _check_key(new.api_key, may_be_empty=place.allow_private or not place.preset.needs_key)
+    _check_order(weight=new.weight)
+    if not new.models:
+        raise InvalidChannel("Name at least one model as SOLD=UPSTREAM.", field="models")
     channel = Channel(
         name=new.name,
-        base_url=new.base_url.rstrip("/"),
+        preset=new.preset,
+        base_url=place.base_url,
         sealed_key=sealer.seal(new.api_key),
         is_enabled=True,
-        allow_private=new.allow_private,
+        allow_private=place.allow_private,
         priority=new.priority,
         weight=new.weight,
         created_at=clock.now(),
@@ -55,29 +100,28 @@ def add_channel(session: Session, new: NewChannel, *, sealer: Sealer) -> Channel
     return channel
 
 
-def serve_model(session: Session, *, channel: Channel, sold: str, upstream: str) -> ChannelModel:
-    """Let `channel` serve a model, with the facts of a plain OpenAI-compatible server.
+def where_it_leads(new: NewChannel) -> Place:
+    """What the preset leaves to say, filled in. Raises `PresetUnknown`, `InvalidChannel`."""
+    preset = find_preset(new.preset)
+    base_url = preset.base_url if new.base_url is None else new.base_url
+    if base_url is None:
+        raise InvalidChannel(
+            f"{preset.title} has no base URL of its own: give it, as {preset.base_url_hint}.",
+            field="base_url",
+        )
+    allow_private = preset.allow_private if new.allow_private is None else new.allow_private
+    _check_url(base_url, allow_private=allow_private)
+    return Place(preset, base_url.rstrip("/"), allow_private)
 
-    A limit includes reasoning and is not relied upon; usage in streams is asked for.
-    """
-    row = ChannelModel(
-        channel_id=channel.id,
-        model_id=find_model(session, sold).id,
-        upstream_name=upstream,
-        limit_field=LimitField.MAX_TOKENS,
-        limit_includes_reasoning=True,
-        enforces_limit=True,
-        stream_usage=StreamUsage.ASK,
-        cancel_stops_billing=False,
-        cut_member=None,
-        base64_embeddings=True,
-        knows_service_tier=False,
-        knows_safety_identifier=False,
-        retry_after_timeout=False,
-    )
-    session.add(row)
-    session.flush()
-    return row
+
+def find_preset(name: str | None) -> Preset:
+    """The preset to make a channel from; plain where none is named. Raises `PresetUnknown`."""
+    if name is None:
+        return PLAIN
+    preset = PRESETS.get(name)
+    if preset is None:
+        raise PresetUnknown(f"There is no preset {name!r}. Known are {', '.join(PRESETS)}.")
+    return preset
 
 
 def find_channel(session: Session, name: str) -> Channel:
@@ -93,29 +137,37 @@ def set_enabled(session: Session, *, channel: Channel, is_enabled: bool) -> None
     bump(session, REVISION)
 
 
-def set_base_url(session: Session, *, channel: Channel, base_url: str) -> None:
-    """Raises `InvalidChannel`."""
-    _check_url(base_url, allow_private=channel.allow_private)
+def set_base_url(
+    session: Session, *, channel: Channel, base_url: str, allow_private: bool | None = None
+) -> None:
+    """Where the channel leads, and whether it may lead to a private host; None leaves that. Raises
+    `InvalidChannel`."""
+    is_private_allowed = channel.allow_private if allow_private is None else allow_private
+    _check_url(base_url, allow_private=is_private_allowed)
     channel.base_url = base_url.rstrip("/")
+    channel.allow_private = is_private_allowed
     bump(session, REVISION)
 
 
-def set_cost(
-    session: Session, *, channel_model: ChannelModel, sheet: PriceSheet, author: str, reason: str
-) -> CostVersion:
-    """Record what the channel charges us for a model from now on."""
-    version = CostVersion(
-        channel_model_id=channel_model.id,
-        effective_at=clock.now(),
-        sheet=sheet.to_json(),
-        author=author,
-        reason=reason,
-        created_at=clock.now(),
-    )
-    session.add(version)
-    session.flush()
+def replace_key(session: Session, *, channel: Channel, api_key: str, sealer: Sealer) -> None:
+    """Calls under way go on with the old key. Raises `InvalidChannel`."""
+    needs_key = preset_of(channel.preset).needs_key and not channel.allow_private
+    _check_key(api_key, may_be_empty=not needs_key)
+    channel.sealed_key = sealer.seal(api_key)
     bump(session, REVISION)
-    return version
+
+
+def set_order(
+    session: Session, *, channel: Channel, priority: int | None = None, weight: int | None = None
+) -> None:
+    """When the channel is tried, and how often within its priority; None leaves it. Raises
+    `InvalidChannel`."""
+    if priority is not None:
+        channel.priority = priority
+    if weight is not None:
+        _check_order(weight=weight)
+        channel.weight = weight
+    bump(session, REVISION)
 
 
 def _check_url(base_url: str, *, allow_private: bool) -> None:
@@ -144,13 +196,19 @@ def _split(base_url: str) -> SplitResult | None:
         return None
 
 
-def _check(new: NewChannel) -> None:
-    _check_url(new.base_url, allow_private=new.allow_private)
-    if not _VISIBLE_TEXT.fullmatch(new.api_key):
+def _check_key(api_key: str, *, may_be_empty: bool) -> None:
+    if not api_key and may_be_empty:
+        return
+    if not api_key:
+        raise InvalidChannel(
+            "This provider needs a key: name its variable with --api-key-env.", field="api_key"
+        )
+    if not _VISIBLE_TEXT.fullmatch(api_key):
         raise InvalidChannel(
             "The provider's key must be printable ASCII without spaces.", field="api_key"
         )
-    if not new.models:
-        raise InvalidChannel("Name at least one model as SOLD=UPSTREAM.", field="models")
-    if new.weight < 1:
+
+
+def _check_order(*, weight: int) -> None:
+    if weight < 1:
         raise InvalidChannel("The weight must be at least 1.", field="weight")

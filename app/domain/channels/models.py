@@ -52,8 +52,15 @@ class Channel(Base):
     models: Mapped[list["ChannelModel"]] = relationship(back_populates="channel")
 
 
+NOT_SERVED = ""
+
+
 class ChannelModel(Base):
-    """How one channel serves one model: its name there, and the facts the gateway must know."""
+    """How one channel serves one model: its name there, and the facts the gateway must know.
+
+    Costs are kept for ever and hang on this row; so a model that has some and is no longer served
+    keeps it, with `NOT_SERVED` for its name there.
+    """
 
     __tablename__ = "channel_models"
     __table_args__ = (
@@ -77,6 +84,10 @@ class ChannelModel(Base):
     retry_after_timeout: Mapped[bool]
 
     channel: Mapped[Channel] = relationship(back_populates="models")
+
+    @property
+    def is_served(self) -> bool:
+        return self.upstream_name != NOT_SERVED
 
 
 class BreakerTurn(StrEnum):

@@ -21,12 +21,14 @@ from app.domain.catalog.models import Model, PriceVersion
 from app.domain.catalog.pricing import PriceSheet
 from app.domain.catalog.selling import REVISION
 from app.domain.channels.models import (
+    NOT_SERVED,
     Channel,
     ChannelModel,
     CostVersion,
     LimitField,
     StreamUsage,
 )
+from app.domain.channels.presets import PLAIN, Dialect, preset_of
 from app.domain.settings.revisions import RevisionWatch
 
 log = logging.getLogger(__name__)
@@ -85,6 +87,8 @@ class Route:
     knows_safety_identifier: bool
     retry_after_timeout: bool
     costs: PriceHistory
+    preset: str = PLAIN.name
+    dialect: Dialect = Dialect.PLAIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +164,15 @@ def load_offers(session: Session, *, sealer: Sealer) -> Offers:
     return {model.name: _offer(model, prices, routes) for model in models}
 
 
+def route_of(channel: Channel, served: ChannelModel, *, sealer: Sealer) -> Route:
+    """One channel model as a route, enabled or not, without costs: to try it out.
+
+    Raises `SealBroken`.
+    """
+    api_key = sealer.open(channel.sealed_key)
+    return _route(channel, served, api_key=api_key, costs=PriceHistory.of([]))
+
+
 def _offer(
     model: Model, prices: Mapping[int, PriceHistory], routes: Mapping[int, list[Route]]
 ) -> Offer:
@@ -186,38 +199,44 @@ def _routes(session: Session, sealer: Sealer) -> dict[int, list[Route]]:
     rows = session.execute(
         select(ChannelModel, Channel)
         .join(Channel, Channel.id == ChannelModel.channel_id)
-        .where(Channel.is_enabled)
+        .where(Channel.is_enabled, ChannelModel.upstream_name != NOT_SERVED)
         .order_by(ChannelModel.id)
     )
     found: dict[int, list[Route]] = {}
     for served, channel in rows:
         api_key = _open_key(channel, sealer)
-        if api_key is None:
-            continue
-        found.setdefault(served.model_id, []).append(
-            Route(
-                channel_id=channel.id,
-                channel_name=channel.name,
-                base_url=channel.base_url,
-                api_key=api_key,
-                allow_private=channel.allow_private,
-                priority=channel.priority,
-                weight=channel.weight,
-                upstream_name=served.upstream_name,
-                limit_field=served.limit_field,
-                limit_includes_reasoning=served.limit_includes_reasoning,
-                enforces_limit=served.enforces_limit,
-                stream_usage=served.stream_usage,
-                cancel_stops_billing=served.cancel_stops_billing,
-                cut_member=served.cut_member,
-                base64_embeddings=served.base64_embeddings,
-                knows_service_tier=served.knows_service_tier,
-                knows_safety_identifier=served.knows_safety_identifier,
-                retry_after_timeout=served.retry_after_timeout,
-                costs=costs.get(served.id, PriceHistory.of([])),
-            )
-        )
+        if api_key is not None:
+            history = costs.get(served.id, PriceHistory.of([]))
+            route = _route(channel, served, api_key=api_key, costs=history)
+            found.setdefault(served.model_id, []).append(route)
     return found
+
+
+def _route(channel: Channel, served: ChannelModel, *, api_key: str, costs: PriceHistory) -> Route:
+    preset = preset_of(channel.preset)
+    return Route(
+        channel_id=channel.id,
+        channel_name=channel.name,
+        base_url=channel.base_url,
+        api_key=api_key,
+        allow_private=channel.allow_private,
+        priority=channel.priority,
+        weight=channel.weight,
+        upstream_name=served.upstream_name,
+        limit_field=served.limit_field,
+        limit_includes_reasoning=served.limit_includes_reasoning,
+        enforces_limit=served.enforces_limit,
+        stream_usage=served.stream_usage,
+        cancel_stops_billing=served.cancel_stops_billing,
+        cut_member=served.cut_member,
+        base64_embeddings=served.base64_embeddings,
+        knows_service_tier=served.knows_service_tier,
+        knows_safety_identifier=served.knows_safety_identifier,
+        retry_after_timeout=served.retry_after_timeout,
+        costs=costs,
+        preset=preset.name,
+        dialect=preset.dialect,
+    )
 
 
 def _open_key(channel: Channel, sealer: Sealer) -> str | None:

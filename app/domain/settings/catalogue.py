@@ -15,6 +15,8 @@ from app.domain.settings.kinds import (
     HTTPS_URL,
     LINE,
     MARKUP,
+    MARKUPS,
+    NOTICE_DAYS,
     RATE,
     SHARE,
     USD,
@@ -112,7 +114,9 @@ SETTINGS: tuple[SettingSpec, ...] = (
     SettingSpec(
         "default_markup", MARKUP, "0.2", "mark-up on cost where model and provider name none"
     ),
-    SettingSpec("price_notice_days", COUNT, "7", "days that a price rise is announced ahead"),
+    SettingSpec("provider_markups", MARKUPS, "", "mark-up on cost of each provider's models"),
+    SettingSpec("model_markups", MARKUPS, "", "mark-up on cost of single models"),
+    SettingSpec("price_notice_days", NOTICE_DAYS, "7", "days that a price rise is announced ahead"),
     SettingSpec("rate_cny", RATE, "7.2", "yuan for one dollar"),
     SettingSpec("rate_vnd", RATE, "26300", "đồng for one dollar"),
     SettingSpec(

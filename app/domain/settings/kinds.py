@@ -17,8 +17,11 @@ from app.core.money import InvalidAmount, format_usd, parse_usd
 
 CURRENCIES = ("USD", "VND", "CNY")
 LARGEST_COUNT = 1_000_000_000
+LARGEST_MARKUP = Decimal(10)
+LARGEST_NOTICE_DAYS = 3650
 
 _EMAIL = re.compile(r"[!-?A-~]+@[a-z0-9-]+(\.[a-z0-9-]+)*")
+_SOLD_NAME = re.compile(r"[!-~]{1,128}")
 _DOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+")
 
 
@@ -48,8 +51,8 @@ def _read_decimal(text: str, *, least: Decimal, most: Decimal) -> str:
     return text
 
 
-def _read_count(text: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,10}", text) or int(text) > LARGEST_COUNT:
+def _read_count(text: str, *, most: int = LARGEST_COUNT) -> int:
+    if not re.fullmatch(r"[0-9]{1,10}", text) or int(text) > most:
         raise ValueError("not a count")
     return int(text)
 
@@ -103,6 +106,24 @@ def _frozen_currencies(stored: Mapping[str, list[str]]) -> Mapping[str, tuple[st
     return MappingProxyType({tag: tuple(names) for tag, names in stored.items()})
 
 
+def _read_markups(text: str) -> dict[str, str]:
+    read: dict[str, str] = {}
+    for part in text.split():
+        name, _, markup = part.rpartition("=")
+        if not _SOLD_NAME.fullmatch(name) or name in read:
+            raise ValueError(f"{part[:80]!r} is not a name once, and its mark-up")
+        read[name] = _read_markup(markup)
+    return dict(sorted(read.items()))
+
+
+def _read_markup(text: str) -> str:
+    return _read_decimal(text, least=Decimal(0), most=LARGEST_MARKUP)
+
+
+def _frozen_markups(stored: Mapping[str, str]) -> Mapping[str, Decimal]:
+    return MappingProxyType({name: Decimal(markup) for name, markup in stored.items()})
+
+
 def choice_of(*options: str) -> SettingKind:
     """One of a few words."""
 
@@ -122,17 +143,24 @@ SHARE = SettingKind(
     lambda text: _read_decimal(text, least=Decimal(0), most=Decimal(1)),
     Decimal,
 )
-MARKUP = SettingKind(
-    "a share of the cost from 0 to 10, such as 0.2",
-    lambda text: _read_decimal(text, least=Decimal(0), most=Decimal(10)),
-    Decimal,
+MARKUP = SettingKind("a share of the cost from 0 to 10, such as 0.2", _read_markup, Decimal)
+MARKUPS = SettingKind(
+    "names with their share of the cost from 0 to 10, such as openai=0.15 mistral=0.3, or nothing",
+    _read_markups,
+    _frozen_markups,
 )
+"""Read by code as a mapping of names to shares."""
+
 RATE = SettingKind(
     "units of the currency for one dollar, such as 7.2",
     lambda text: _read_decimal(text, least=Decimal("0.000001"), most=Decimal(10**9)),
     Decimal,
 )
 COUNT = SettingKind(f"a whole number from 0 to {LARGEST_COUNT}", _read_count)
+NOTICE_DAYS = SettingKind(
+    f"a whole number of days from 0 to {LARGEST_NOTICE_DAYS}",
+    lambda text: _read_count(text, most=LARGEST_NOTICE_DAYS),
+)
 FLAG = SettingKind("true or false", _read_flag)
 DOMAINS = SettingKind("domains separated by commas, or nothing", _read_domains, frozenset)
 LINE = SettingKind("a single line of at most 200 characters, or nothing", _read_line)

@@ -16,10 +16,12 @@ from app.domain.channels.buying import (
     NewChannel,
     add_channel,
     find_channel,
+    replace_key,
     serve_model,
     set_base_url,
     set_cost,
     set_enabled,
+    set_order,
 )
 from app.domain.channels.errors import ChannelExists, ChannelUnknown, InvalidChannel
 from app.domain.channels.models import Channel, ChannelModel, CostVersion, StreamUsage
@@ -208,3 +210,56 @@ def test_a_model_is_served_later_under_its_name_there(session: Session):
     row = serve_model(session, channel=channel, sold="think", upstream="vendor/think")
     session.commit()
     assert (row.channel_id, row.upstream_name) == (channel.id, "vendor/think")
+
+
+def test_a_preset_says_where_and_a_local_server_needs_no_key(session: Session):
+    channel = add(session, preset="ollama", base_url=None, api_key="")
+    session.commit()
+    assert (channel.preset, channel.base_url) == ("ollama", "http://127.0.0.1:11434/v1")
+    assert channel.allow_private
+    assert SEALER.open(channel.sealed_key) == ""
+
+
+@pytest.mark.parametrize("facts", [{}, {"preset": "openai"}, {"preset": "plain"}])
+def test_a_provider_who_bills_needs_a_key(session: Session, facts):
+    with pytest.raises(InvalidChannel, match="needs a key"):
+        add(session, api_key="", **facts)
+    assert channels(session) == 0
+
+
+def test_a_private_server_may_go_without_a_key_whatever_its_preset(session: Session):
+    assert add(session, api_key="", allow_private=True).allow_private
+
+
+def test_a_key_is_replaced_by_one_that_can_be_used(session: Session):
+    channel = add(session)
+    before = revision(session)
+    replace_key(session, channel=channel, api_key="sk-new", sealer=SEALER)
+    session.commit()
+    assert SEALER.open(channel.sealed_key) == "sk-new"
+    assert revision(session) > before
+    for api_key in ("", "sk new"):
+        with pytest.raises(InvalidChannel):
+            replace_key(session, channel=channel, api_key=api_key, sealer=SEALER)
+    assert SEALER.open(channel.sealed_key) == "sk-new"
+
+
+def test_order_is_changed_one_by_one(session: Session):
+    channel = add(session, priority=2, weight=5)
+    set_order(session, channel=channel, priority=7)
+    set_order(session, channel=channel, weight=1)
+    assert (channel.priority, channel.weight) == (7, 1)
+    with pytest.raises(InvalidChannel):
+        set_order(session, channel=channel, weight=0)
+    assert channel.weight == 1
+
+
+def test_a_channel_leaves_the_private_network_only_with_a_url_that_is_fit_for_it(session: Session):
+    channel = add(session, base_url="http://10.0.0.7/v1", allow_private=True)
+    with pytest.raises(InvalidChannel, match="https"):
+        set_base_url(session, channel=channel, base_url=channel.base_url, allow_private=False)
+    assert channel.allow_private
+    set_base_url(
+        session, channel=channel, base_url="https://provider.example/v1", allow_private=False
+    )
+    assert (channel.base_url, channel.allow_private) == ("https://provider.example/v1", False)

@@ -93,6 +93,14 @@ def test_view_cannot_be_changed(session):
         ("trial_days", "1.5"),
         ("trial_days", "99999999999"),
         ("trial_days", "٣"),
+        ("price_notice_days", "3651"),
+        ("default_markup", "10.1"),
+        ("provider_markups", "openai"),
+        ("provider_markups", "openai=-0.1"),
+        ("provider_markups", "openai=15%"),
+        ("provider_markups", "=0.1"),
+        ("model_markups", "gpt=0.1 gpt=0.2"),
+        ("model_markups", "mô-hình=0.1"),
         ("sign_up", "yes"),
         ("register_mode", "closed"),
         ("blocked_email_domains", "a@b.com"),
@@ -115,6 +123,16 @@ def test_value_that_does_not_fit_is_refused_by_name(session, name, value):
     assert caught.value.field == name
     assert name in caught.value.message
     assert settings.stored_values(session) == {}
+
+
+def test_markups_are_read_by_name(engine):
+    change(engine, "model_markups", "vendor/a=b=0.3  gpt-4o=0")
+    with Session(engine) as session:
+        view = settings.in_force(session)
+        stored = settings.stored_values(session)["model_markups"].value
+    assert view["model_markups"] == {"vendor/a=b": Decimal("0.3"), "gpt-4o": Decimal(0)}
+    assert view["provider_markups"] == {}
+    assert stored == {"gpt-4o": "0", "vendor/a=b": "0.3"}
 
 
 def test_typed_forms_are_made_canonical(session):
