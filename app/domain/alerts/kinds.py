@@ -14,6 +14,7 @@ class AlertKind(StrEnum):
     CHANNEL_DEAD = "channel_dead"
     BREAKER_OPEN = "breaker_open"
     MODEL_WITHOUT_CHANNEL = "model_without_channel"
+    MODEL_UNKNOWN_TO_PROVIDER = "model_unknown_to_provider"
     SALE_BELOW_COST = "sale_below_cost"
     WRITE_OFF = "write_off"
     IMPLAUSIBLE_USAGE = "implausible_usage"
@@ -47,6 +48,11 @@ _ROWS = (
         AlertKind.MODEL_WITHOUT_CHANNEL,
         N_("A model on sale has no healthy channel"),
         N_("Add or repair a channel, or take the model off sale."),
+    ),
+    AlertRow(
+        AlertKind.MODEL_UNKNOWN_TO_PROVIDER,
+        N_("A provider does not know a model that is bought from it"),
+        N_("Correct the model's name on the channel, or its base URL, or take the model off it."),
     ),
     AlertRow(
         AlertKind.SALE_BELOW_COST,

@@ -37,6 +37,10 @@ class AuditAction(StrEnum):
     TRIAL_GRANTED = "trial_granted"
     TRIAL_RETURNED = "trial_returned"
     TRANSFER_ENTERED = "transfer_entered"
+    REQUEST_REFUNDED = "request_refunded"
+    VOUCHERS_MADE = "vouchers_made"
+    VOUCHERS_CANCELLED = "vouchers_cancelled"
+    VOUCHER_REDEEMED = "voucher_redeemed"
     PARTNER_MADE = "partner_made"
     PARTNER_CHANGED = "partner_changed"
     PARTNER_SECRET_MADE = "partner_secret_made"  # noqa: S105 - the name of an act
@@ -47,6 +51,7 @@ class AuditAction(StrEnum):
     PRICE_CHANGED = "price_changed"
     CHANNEL_CHANGED = "channel_changed"
     CHANNEL_DISABLED = "channel_disabled"
+    ALERT_RESOLVED = "alert_resolved"
     BACKUP_MADE = "backup_made"
     BACKUP_RESTORED = "backup_restored"
 
@@ -86,6 +91,10 @@ _ROWS = (
     ActionRow(AuditAction.TRIAL_GRANTED, N_("Trial credit granted")),
     ActionRow(AuditAction.TRIAL_RETURNED, N_("Unspent trial credit returned")),
     ActionRow(AuditAction.TRANSFER_ENTERED, N_("Transfer entered by hand")),
+    ActionRow(AuditAction.REQUEST_REFUNDED, N_("Request refunded")),
+    ActionRow(AuditAction.VOUCHERS_MADE, N_("Vouchers made")),
+    ActionRow(AuditAction.VOUCHERS_CANCELLED, N_("Vouchers cancelled")),
+    ActionRow(AuditAction.VOUCHER_REDEEMED, N_("Voucher redeemed")),
     ActionRow(AuditAction.PARTNER_MADE, N_("Made a partner")),
     ActionRow(AuditAction.PARTNER_CHANGED, N_("Partner changed")),
     ActionRow(AuditAction.PARTNER_SECRET_MADE, N_("Partner secret made")),
@@ -96,6 +105,7 @@ _ROWS = (
     ActionRow(AuditAction.PRICE_CHANGED, N_("Price changed")),
     ActionRow(AuditAction.CHANNEL_CHANGED, N_("Channel changed")),
     ActionRow(AuditAction.CHANNEL_DISABLED, N_("Channel disabled")),
+    ActionRow(AuditAction.ALERT_RESOLVED, N_("Alert resolved")),
     ActionRow(AuditAction.BACKUP_MADE, N_("Backup made")),
     ActionRow(AuditAction.BACKUP_RESTORED, N_("Backup restored")),
 )

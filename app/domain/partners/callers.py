@@ -9,6 +9,7 @@ from app.core.crypto import Digester, Sealer
 from app.core.errors import TooManyRequests, Unauthorized
 from app.core.ratelimit import Quota, RateLimiter
 from app.domain.accounts import keys
+from app.domain.accounts.limits import require_usable
 from app.domain.accounts.models import ApiKey, KeyScope
 from app.domain.audit import ANONYMOUS, partner_actor
 from app.domain.partners import networks, signatures
@@ -70,7 +71,8 @@ class Caller:
 def identify(tools: Tools, call: RegisterCall) -> Caller:
     """Credentials that are present must be right: nothing falls back to anonymous.
 
-    Raises an Unauthorized, or TooManyRequests. What is refused counts towards the floods too.
+    Raises an Unauthorized, a Forbidden for a key that its own limits refuse, or TooManyRequests.
+    What is refused counts towards the floods too.
     """
     try:
         signer = _signer(tools, call)
@@ -98,8 +100,9 @@ def _owner_key(tools: Tools, call: RegisterCall) -> ApiKey | None:
     if call.bearer is None:
         return None
     key = keys.find_by_secret(tools.session, tools.digester, call.bearer)
-    if key is None or not keys.is_live(key) or key.scope is not KeyScope.FULL:
+    if key is None or not keys.is_active(key) or key.scope is not KeyScope.FULL:
         raise BearerNotAccepted(field="Authorization")
+    require_usable(key, ip=call.ip)
     if key.user.email != call.email:
         raise BearerNotAccepted(field="Authorization")
     return key

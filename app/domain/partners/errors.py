@@ -9,6 +9,12 @@ class InvalidNetwork(BadRequest):
     message = "Write a network in CIDR notation, such as 203.0.113.0/24."
 
 
+class InvalidPartnerName(BadRequest):
+    number = 71
+    reason = "invalid_partner_name"
+    message = "A partner's name is a line of 1 to 64 printable characters, without a link."
+
+
 class SignatureInvalid(Unauthorized):
     number = 70
     reason = "signature_invalid"

@@ -6,9 +6,15 @@ from sqlalchemy.orm import Session
 from app.core import clock
 from app.domain.accounts.models import User
 from app.domain.audit import AuditAction, record
-from app.domain.partners.errors import AlreadyPartner, InviterNotAccepted, PartnerNotFound
+from app.domain.partners.errors import (
+    AlreadyPartner,
+    InvalidPartnerName,
+    InviterNotAccepted,
+    PartnerNotFound,
+)
 from app.domain.partners.models import Partner
 
+LONGEST_NAME = 64
 CHANGEABLE = frozenset({"is_active", "require_signature", "daily_trial_budget_nanos"})
 
 
@@ -17,8 +23,9 @@ def make_partner(
 ) -> Partner:
     """Let a user invite. The name is the operator's own wording, so mails may quote it.
 
-    Raises AlreadyPartner.
+    Raises AlreadyPartner, InvalidPartnerName.
     """
+    name = None if name is None else _checked_name(name)
     if session.get(Partner, user.id) is not None:
         raise AlreadyPartner
     partner = Partner(
@@ -71,6 +78,25 @@ def change(
     return partner
 
 
+def approve(session: Session, *, partner_id: int, name: str, actor: str) -> Partner:
+    """Let the partner invite, under a name that mails to the people they invite may quote.
+
+    Raises PartnerNotFound, InvalidPartnerName.
+    """
+    partner = get(session, partner_id)
+    partner.name = _checked_name(name)
+    partner.is_name_approved = True
+    partner.is_active = True
+    record(
+        session,
+        actor=actor,
+        action=AuditAction.PARTNER_CHANGED,
+        user_id=partner_id,
+        details={"name": partner.name, "is_name_approved": True, "is_active": True},
+    )
+    return partner
+
+
 def accepted(session: Session, inviter_id: int) -> Partner:
     """The partner of that id, if it may invite now. Raises InviterNotAccepted."""
     partner = find_accepted(session, inviter_id)
@@ -92,3 +118,12 @@ def approved_name(session: Session, partner_id: int | None) -> str | None:
     """The partner's name where the operator approved it: only then may a mail quote it."""
     partner = None if partner_id is None else session.get(Partner, partner_id)
     return partner.name if partner is not None and partner.is_name_approved else None
+
+
+def _checked_name(name: str) -> str:
+    """What a mail may quote: a line that is a name, and no link that a reader could follow."""
+    name = name.strip()
+    is_line = 0 < len(name) <= LONGEST_NAME and name.isprintable()
+    if not is_line or "://" in name or "<" in name or ">" in name:
+        raise InvalidPartnerName(field="name")
+    return name

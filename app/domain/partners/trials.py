@@ -102,16 +102,35 @@ def return_expired(session: Session, *, count_max: int = 200) -> int:
     return sum(_close(session, grant) for grant in grants)
 
 
+def is_over(session: Session, user_id: int) -> bool:
+    """Whether the account's grant was closed: what comes back to the trial bucket then would stay
+    for ever. Exact behind the wallet's lock. False for an account that never had one."""
+    grants = session.scalars(
+        select(TrialGrant.returned_at).where(TrialGrant.user_id == user_id)
+    ).all()
+    return bool(grants) and all(returned_at is not None for returned_at in grants)
+
+
+def daily_budget_nanos(settings: SettingsView, partner: Partner) -> int:
+    """The trial money a day of the calls that this partner vouches for."""
+    own = partner.daily_trial_budget_nanos
+    limit: int = settings["trial_budget_partner_usd"] if own is None else own
+    return limit
+
+
+def budget_name(partner_id: int) -> str:
+    """Under which name `budgets` counts it."""
+    return f"trial:partner:{partner_id}"
+
+
 def _shares(
     settings: SettingsView, *, user: User, source: TrialSource, amount_nanos: int
 ) -> list[_Share]:
     """The counters to take, always in this order."""
     partner = source.vouched_by
     if partner is not None:
-        limit = partner.daily_trial_budget_nanos
-        if limit is None:
-            limit = settings["trial_budget_partner_usd"]
-        return [_Share(f"trial:partner:{partner.user_id}", amount_nanos, limit)]
+        limit = daily_budget_nanos(settings, partner)
+        return [_Share(budget_name(partner.user_id), amount_nanos, limit)]
     open_limit: int = settings["trial_budget_open_usd"]
     network_limit = int(open_limit * settings["trial_network_share"])
     shares = [

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.core.database import in_session
 from app.domain.billing.models import Call, CallState
+from app.domain.billing.refunds import refunded
 from app.domain.catalog.models import Model, PriceVersion
 from app.domain.catalog.pricing import LineItem, PriceSheet
 from app.domain.catalog.units import Unit
@@ -20,6 +22,7 @@ class Receipt:
     call: Call
     model_name: str
     lines: tuple[LineItem, ...]
+    refunded_nanos: int = 0
 
     @property
     def is_running(self) -> bool:
@@ -50,7 +53,13 @@ def find_receipt(session: Session, *, call_id: int | None, key_id: int) -> Recei
     if row is None:
         raise RequestNotFound
     call, model_name, sheet = row
-    return Receipt(call=call, model_name=model_name, lines=_lines(call, sheet))
+    given_back = refunded(in_session(session), user_id=call.user_id, call_id=call.id)
+    return Receipt(
+        call=call,
+        model_name=model_name,
+        lines=_lines(call, sheet),
+        refunded_nanos=given_back.total_nanos,
+    )
 
 
 def _lines(call: Call, sheet: str) -> tuple[LineItem, ...]:
