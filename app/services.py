@@ -9,7 +9,10 @@ from typing import Any, cast
 from flask import Flask, current_app
 from sqlalchemy import Engine
 
+from app.core.client_ip import parse_networks
 from app.core.crypto import Digester, Sealer
+from app.core.metrics import Metrics
+from app.core.ratelimit import RateLimiter, open_windows
 from app.core.writer import Writer
 from app.domain.channels.offers import OfferBook
 from app.domain.settings.reader import SettingsReader
@@ -17,6 +20,7 @@ from app.domain.settings.revisions import RevisionWatch
 from app.gateway.authentication import Keys
 from app.gateway.gateway import Gateway
 from app.gateway.limits import Slots
+from app.gateway.measures import Measures
 from app.gateway.upstream import UpstreamPool
 
 
@@ -29,6 +33,8 @@ class Services:
     digester: Digester
     sealer: Sealer
     writer: Writer
+    limiter: RateLimiter
+    metrics: Metrics
     settings: SettingsReader
     offers: OfferBook
     gateway: Gateway
@@ -39,6 +45,9 @@ def build(boot: dict[str, Any], engine: Engine) -> Services:
     digester = Digester(boot["DIGEST_KEY"].encode())
     sealer = Sealer(boot["SEALING_KEYS"])
     writer = Writer(engine)
+    limiter = RateLimiter(open_windows(engine, redis_url=boot["REDIS_URL"]))
+    metrics, measures = Metrics(), Measures()
+    metrics.registry.register(measures)
     offers = OfferBook(engine, sealer=sealer, revisions=RevisionWatch(engine))
     return Services(
         boot=boot,
@@ -46,6 +55,8 @@ def build(boot: dict[str, Any], engine: Engine) -> Services:
         digester=digester,
         sealer=sealer,
         writer=writer,
+        limiter=limiter,
+        metrics=metrics,
         settings=SettingsReader(engine),
         offers=offers,
         gateway=Gateway(
@@ -54,9 +65,15 @@ def build(boot: dict[str, Any], engine: Engine) -> Services:
             digester=digester,
             writer=writer,
             offers=offers,
-            keys=Keys(engine, digester=digester),
+            keys=Keys(
+                engine,
+                digester=digester,
+                trusted_proxies=parse_networks(boot["TRUSTED_PROXIES"]),
+            ),
             slots=Slots(boot["THREADS"]),
             pool=UpstreamPool(),
+            limiter=limiter,
+            measures=measures,
         ),
     )
 

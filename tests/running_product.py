@@ -10,9 +10,9 @@ from waitress import wasyncore
 from waitress.server import create_server
 
 from app.services import services
+from app.serving.waitress_server import options
 
 LOOP_TIMEOUT_S = 1.0
-BODY_SLACK_BYTES = 1 << 20
 
 
 class ProductServer:
@@ -26,14 +26,8 @@ class ProductServer:
             map=self._channels,
             host="127.0.0.1",
             port=0,
-            threads=app.config["THREADS"],
             backlog=1024,
-            connection_limit=2000,
-            channel_request_lookahead=1,
-            max_request_body_size=app.config["MAX_BODY_BYTES"] + BODY_SLACK_BYTES,
-            asyncore_use_poll=True,
-            ident=None,
-            clear_untrusted_proxy_headers=False,
+            **options(app.config),
         )
 
     @property

@@ -12,15 +12,20 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from app.core import clock
+from app.core.client_ip import IpNetwork, client_ip, parse_networks
 from app.core.crypto import Digester
 from app.core.errors import AppError
-from app.domain.accounts.errors import InvalidApiKey, KeyPendingApproval
+from app.domain.accounts.errors import (
+    InvalidApiKey,
+    IpNotAllowed,
+    KeyExpired,
+    KeyPendingApproval,
+)
 from app.domain.accounts.key_secrets import secret_digest
-from app.domain.accounts.models import ApiKey, KeyScope, KeyState, User
+from app.domain.accounts.models import ApiKey, KeyCap, KeyScope, KeyState, User
 from app.gateway.errors import (
     AccountDisabled,
     ConflictingCredentials,
-    KeyExpired,
 )
 from app.gateway.inbound import Inbound
 
@@ -32,12 +37,23 @@ SECRET_LENGTH_MAX = 256
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """An active key and its user, as they were less than a second ago."""
+    """An active key and its user, as they were less than a second ago.
+
+    What bounds the key it shares with its family: everything of `cap_id`. None is no bound.
+    """
 
     key_id: int
     user_id: int
     scope: KeyScope
     cap_id: int | None
+    max_running: int | None = None
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    models: frozenset[str] | None = None
+    networks: tuple[IpNetwork, ...] | None = None
+
+    def may_use(self, model_name: str) -> bool:
+        return self.models is None or model_name in self.models
 
 
 @dataclass(slots=True)
@@ -58,9 +74,16 @@ class _Kept:
 class Keys:
     """The process's short memory of keys by digest."""
 
-    def __init__(self, engine: Engine, *, digester: Digester) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        digester: Digester,
+        trusted_proxies: tuple[IpNetwork, ...] = (),
+    ) -> None:
         self._engine = engine
         self._digester = digester
+        self._trusted_proxies = trusted_proxies
         self._kept: dict[str, _Kept] = {}
         self._lock = threading.Lock()
 
@@ -73,7 +96,15 @@ class Keys:
             kept = self._look_up(digest, now_s)
         if isinstance(kept.found, AppError):
             raise type(kept.found)(kept.found.message)
+        inbound.facts.update(user_id=kept.found.user_id, key_id=kept.found.key_id)
+        if kept.found.networks is not None:
+            self._refuse_other_networks(kept.found.networks, inbound)
         return kept.found
+
+    def _refuse_other_networks(self, networks: tuple[IpNetwork, ...], inbound: Inbound) -> None:
+        ip = client_ip(inbound.environ, self._trusted_proxies)
+        if not any(ip in network for network in networks):
+            raise IpNotAllowed
 
     def _look_up(self, digest: str, now_s: float) -> _Kept:
         with Session(self._engine) as session:
@@ -117,8 +148,14 @@ def _read(session: Session, digest: str) -> Caller | AppError:
             ApiKey.cap_id,
             ApiKey.expires_at,
             User.active,
+            KeyCap.max_running,
+            KeyCap.requests_per_minute,
+            KeyCap.tokens_per_minute,
+            KeyCap.models,
+            KeyCap.networks,
         )
         .join(User, User.id == ApiKey.user_id)
+        .outerjoin(KeyCap, KeyCap.id == ApiKey.cap_id)
         .where(ApiKey.digest == digest)
     ).first()
     if row is None or row.state in (KeyState.REVOKED, KeyState.REFUSED):
@@ -134,6 +171,11 @@ def _read(session: Session, digest: str) -> Caller | AppError:
         user_id=row.user_id,
         scope=row.scope,
         cap_id=row.cap_id,
+        max_running=row.max_running,
+        requests_per_minute=row.requests_per_minute,
+        tokens_per_minute=row.tokens_per_minute,
+        models=None if row.models is None else frozenset(row.models),
+        networks=None if row.networks is None else parse_networks(row.networks),
     )
 
 

@@ -14,7 +14,9 @@ from app.domain.channels.offers import Offer, Price, Route
 from app.gateway.authentication import Caller
 from app.gateway.envelope import Envelope
 from app.gateway.inbound import Inbound
+from app.gateway.limits import RunningCount
 from app.gateway.protocols import Protocol
+from app.gateway.rates import Rates
 
 
 class Attempt(NamedTuple):
@@ -28,7 +30,10 @@ class Attempt(NamedTuple):
 
 @dataclass
 class Call:
-    """Made once the hold is committed. `price` is the version in force then, carried to the end."""
+    """Made once the hold is committed. `price` is the version in force then, carried to the end.
+
+    `rates` and `running` are there only for a key that has such limits.
+    """
 
     inbound: Inbound
     caller: Caller
@@ -39,6 +44,8 @@ class Call:
     attempts: list[Attempt] = field(default_factory=list)
     route: Route | None = None
     first_content_ms: int | None = None
+    rates: Rates | None = None
+    running: RunningCount | None = None
 
     @property
     def bound(self) -> Bound:

@@ -56,7 +56,8 @@ class Charge(NamedTuple):
 
 def charge(call: Call, *, reported: object, delivered: Delivered) -> Charge:
     """Bill a call whose answer is whole."""
-    usage = read_usage(call.protocol.usage_dialect, reported)
+    assert call.route is not None
+    usage = read_usage(call.protocol.usage_dialect, call.route.dialect, reported)
     if usage is None:
         return _without_usage(call, delivered, verdict=None, reported=None)
     verdict = plausible(

@@ -4,8 +4,13 @@
 
     BadRequest            InvalidParameter, UnsupportedParameter, StatefulNotSupported,
                           RemoteUrlNotSupported, ConflictingCredentials, UpstreamRejected
-    Forbidden             KeyExpired, AccountDisabled, ModelNotAllowed
+      by the provider:    ContextTooLong, ContentFiltered, InvalidImageUrl, InvalidImage,
+                          ImageTooLarge, UnsupportedValue, StringTooLong, ListTooLong,
+                          MissingParameter, InvalidJsonSchema, OutputLimitTooLarge,
+                          UnsupportedInput, GenerationFailed
+    Forbidden             AccountDisabled, ModelNotAllowed
     PayloadTooLarge       UpstreamRejectedSize
+    TooManyRequests       RequestAboveTokenRate
     UpstreamFailed        ProviderFailed
     Unavailable           ServerBusy, NoChannel
 """
@@ -19,6 +24,7 @@ from app.core.errors import (
     BadRequest,
     Forbidden,
     PayloadTooLarge,
+    TooManyRequests,
     Unavailable,
     UpstreamFailed,
 )
@@ -73,10 +79,82 @@ class UpstreamRejected(BadRequest):
     message = "The model's provider does not accept this request. Check its parameters."
 
 
-class KeyExpired(Forbidden):
-    number = 52
-    reason = "key_expired"
-    message = "This key has expired. Make a new one."
+class ContextTooLong(BadRequest):
+    number = 90
+    reason = "context_length_exceeded"
+    message = "The input and the output limit together exceed the model's context. Shorten them."
+
+
+class ContentFiltered(BadRequest):
+    number = 72
+    reason = "content_filter"
+    message = "The model's provider declines this content under its content policy. Change it."
+
+
+class InvalidImageUrl(BadRequest):
+    number = 73
+    reason = "invalid_image_url"
+    message = "The provider could not fetch an image from its URL. Inline it as a data: URL."
+
+
+class InvalidImage(BadRequest):
+    number = 74
+    reason = "invalid_image"
+    message = "An image cannot be read. Send PNG, JPEG, GIF or WebP."
+
+
+class ImageTooLarge(BadRequest):
+    number = 75
+    reason = "image_too_large"
+    message = "An image is too large for this model. Make it smaller."
+
+
+class UnsupportedValue(BadRequest):
+    number = 76
+    reason = "unsupported_value"
+    message = "This model does not support the parameter's value."
+
+
+class StringTooLong(BadRequest):
+    number = 77
+    reason = "string_above_max_length"
+    message = "A text in the request is longer than this model allows."
+
+
+class ListTooLong(BadRequest):
+    number = 78
+    reason = "array_above_max_length"
+    message = "A list in the request has more items than this model allows."
+
+
+class MissingParameter(BadRequest):
+    number = 79
+    reason = "missing_required_parameter"
+    message = "A parameter that this model requires is missing."
+
+
+class InvalidJsonSchema(BadRequest):
+    number = 86
+    reason = "invalid_json_schema"
+    message = "A JSON schema in the request is not one that this model accepts."
+
+
+class OutputLimitTooLarge(BadRequest):
+    number = 87
+    reason = "max_tokens_too_large"
+    message = "The output limit is larger than this model allows. Lower it."
+
+
+class UnsupportedInput(BadRequest):
+    number = 88
+    reason = "unsupported_input"
+    message = "This model does not take this kind of input, such as images, audio or tools."
+
+
+class GenerationFailed(BadRequest):
+    number = 89
+    reason = "generation_failed"
+    message = "The model did not produce valid JSON or a valid tool call. Change the prompt."
 
 
 class AccountDisabled(Forbidden):
@@ -95,6 +173,14 @@ class UpstreamRejectedSize(PayloadTooLarge):
     number = 51
     reason = "rejected_by_provider_as_too_large"
     message = "The model's provider does not accept a request of this size."
+
+
+class RequestAboveTokenRate(TooManyRequests):
+    """No waiting helps, so it names no time to wait."""
+
+    number = 61
+    reason = "request_above_tokens_per_minute"
+    message = "This request is larger than what its key may use in a minute."
 
 
 class ProviderFailed(UpstreamFailed):

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.core import clock
 from app.core.crypto import Digester
+from app.core.ratelimit import RateLimiter
 from app.core.writer import Writer
 from app.domain.billing.bound_facts import BoundFacts, dearest_facts
 from app.domain.billing.leases import start_lease
@@ -17,7 +18,9 @@ from app.domain.channels.offers import Offer, OfferBook, Route
 from app.gateway.authentication import Keys
 from app.gateway.dialing import Target, parse_base_url
 from app.gateway.exchange import Timeouts
-from app.gateway.limits import BodyBudget, Slots
+from app.gateway.health import ChannelHealth
+from app.gateway.limits import BodyBudget, RunningCounts, Slots
+from app.gateway.measures import Measures
 from app.gateway.model_facts import facts_of
 from app.gateway.upstream import UpstreamPool, header_lines
 
@@ -55,8 +58,12 @@ class Gateway:
     keys: Keys
     slots: Slots
     pool: UpstreamPool
+    limiter: RateLimiter
+    measures: Measures
     bodies: BodyBudget = field(default_factory=BodyBudget)
+    health: ChannelHealth = field(default_factory=ChannelHealth)
     running: dict[int, Running] = field(default_factory=dict)
+    running_counts: RunningCounts = field(default_factory=RunningCounts)
     is_draining: bool = False
     _wires: dict[tuple[int, str, str, bool], Wire] = field(default_factory=dict)
     _facts: dict[int, tuple[Offer, tuple[Route, ...], BoundFacts]] = field(default_factory=dict)
@@ -110,9 +117,12 @@ class Gateway:
         found = self._wires.get(key)
         if found is None:
             target, prefix = parse_base_url(route.base_url, allow_private=route.allow_private)
+            # A server of the operator's own may ask for no key: then none is sent, not an empty
+            # one, which some refuse.
+            bearer = [(b"Authorization", b"Bearer " + route.api_key.encode())]
             headers = header_lines(
                 [
-                    (b"Authorization", b"Bearer " + route.api_key.encode()),
+                    *(bearer if route.api_key else ()),
                     (b"Content-Type", b"application/json"),
                     (b"Accept", b"application/json, text/event-stream"),
                     (b"User-Agent", b"FlowHubLLM"),

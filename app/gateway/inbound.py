@@ -15,15 +15,21 @@ LENGTH_DIGITS_MAX = 18
 
 
 class Inbound:
-    """One request. Its id is minted here: it becomes the call's id, shown as ``req_…``."""
+    """One request. Its id is minted here: it becomes the call's id, shown as ``req_…``.
 
-    __slots__ = ("call_id", "environ", "request_id", "started_s")
+    `facts` is what its line in the log says beside what every line says; whoever learns one adds
+    it, and a settlement's `is_settled` says that the call was counted.
+    """
+
+    __slots__ = ("call_id", "environ", "facts", "is_settled", "request_id", "started_s")
 
     def __init__(self, environ: dict[str, Any]) -> None:
         self.environ = environ
         self.call_id = ids.mint()
         self.request_id = ids.request_id(self.call_id)
         self.started_s = clock.monotonic()
+        self.facts: dict[str, Any] = {}
+        self.is_settled = False
 
     def header(self, name: str) -> str | None:
         """A header by its WSGI name: ``HTTP_AUTHORIZATION``."""

@@ -11,13 +11,13 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any, cast
 
-from flask import Blueprint, Flask, Response, current_app, request
+from flask import Blueprint, Flask, Response, current_app, g, request
 from sqlalchemy import exc
 
 from app.core import logs
 from app.core.database import DatabaseBusy
 from app.core.errors import AppError
-from app.gateway import listing
+from app.gateway import call_log, dashboard, listing
 from app.gateway.gateway import Gateway
 from app.gateway.inbound import Inbound, Reply
 from app.gateway.protocols import PROTOCOLS, Protocol
@@ -45,7 +45,7 @@ class FlowHub(Flask):
         handler = self.lane.get((environ["REQUEST_METHOD"], environ["PATH_INFO"]))
         if handler is None:
             return super().wsgi_app(environ, start_response)
-        reply = answer(handler, environ)
+        reply = answer(self.extensions["gateway"], handler, environ)
         start_response(_STATUS_LINES[reply.status], reply.headers)
         return (reply.body,) if isinstance(reply.body, bytes) else reply.body
 
@@ -59,10 +59,21 @@ def open_lane(app: FlowHub, gateway: Gateway) -> None:
     app.register_blueprint(bp)
 
 
-def answer(handler: Handler, environ: dict[str, Any]) -> Reply:
-    """Call a handler; a fault of our own becomes a plain 500, logged with its request id."""
+def answer(gateway: Gateway, handler: Handler, environ: dict[str, Any]) -> Reply:
+    """Call a handler, and log how it ended; a stream logs its own end."""
     inbound = Inbound(environ)
     token = logs.request_id_in_log.set(inbound.request_id)
+    try:
+        reply = _handled(handler, inbound)
+    finally:
+        logs.request_id_in_log.reset(token)
+    if isinstance(reply.body, bytes):
+        call_log.end(gateway.measures, inbound, reply)
+    return reply
+
+
+def _handled(handler: Handler, inbound: Inbound) -> Reply:
+    """A fault of our own becomes a plain 500, logged with its request id."""
     try:
         return handler(inbound)
     except DATABASE_OUT:
@@ -71,8 +82,6 @@ def answer(handler: Handler, environ: dict[str, Any]) -> Reply:
     except Exception:  # the edge: whatever went wrong, the client gets an answer
         log.exception("a call failed")
         return error_reply(AppError(), inbound)
-    finally:
-        logs.request_id_in_log.reset(token)
 
 
 def _gateway() -> Gateway:
@@ -80,8 +89,9 @@ def _gateway() -> Gateway:
 
 
 def _respond(handler: Handler) -> Response:
-    """The same reply as by the lane, as Flask's response."""
-    reply = answer(handler, request.environ)
+    """The same reply as by the lane, as Flask's response. Its line in the log is written."""
+    g.is_logged = True
+    reply = answer(_gateway(), handler, request.environ)
     response = Response(reply.body, status=_STATUS_LINES[reply.status])
     response.headers.clear()
     response.headers.extend(reply.headers)
@@ -110,3 +120,15 @@ def list_models() -> Response:
 def show_model(name: str) -> Response:
     gateway = _gateway()
     return _respond(lambda inbound: listing.show_model(gateway, inbound, name))
+
+
+@bp.get("/v1/dashboard/billing/subscription")
+@bp.get("/dashboard/billing/subscription", endpoint="bare_subscription")
+def show_subscription() -> Response:
+    return _respond(partial(dashboard.show_subscription, _gateway()))
+
+
+@bp.get("/v1/dashboard/billing/usage")
+@bp.get("/dashboard/billing/usage", endpoint="bare_usage")
+def show_billed_usage() -> Response:
+    return _respond(partial(dashboard.show_usage, _gateway()))

@@ -4,6 +4,7 @@ once, never queued, so that health, pages and refusals always find a thread."""
 import threading
 
 from app.domain.accounts.models import KeyScope
+from app.domain.billing.errors import TooManyRunning
 from app.gateway.authentication import Caller
 from app.gateway.errors import ServerBusy
 
@@ -38,6 +39,10 @@ class Slots:
     def taken(self) -> int:
         return self._taken
 
+    @property
+    def places(self) -> int:
+        return self._places
+
     def give_back(self, *, is_trial: bool) -> None:
         with self._lock:
             self._taken -= 1
@@ -59,10 +64,59 @@ class Slot:
             slots.give_back(is_trial=self._is_trial)
 
 
+class RunningCounts:
+    """How many committed calls of a key's family run in this process: a cheap first look at its
+    bound. What other processes run is not in it: the reserve is the exact judge."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counts: dict[int, int] = {}
+
+    def refuse_full(self, cap_id: int, max_running: int) -> None:
+        """Raises `TooManyRunning`."""
+        if self._counts.get(cap_id, 0) >= max_running:
+            raise TooManyRunning(retry_after_s=1)
+
+    def start(self, cap_id: int) -> "RunningCount":
+        """Count a call whose hold is committed."""
+        with self._lock:
+            self._counts[cap_id] = self._counts.get(cap_id, 0) + 1
+        return RunningCount(self, cap_id)
+
+    def end(self, cap_id: int) -> None:
+        with self._lock:
+            left = self._counts[cap_id] - 1
+            if left:
+                self._counts[cap_id] = left
+            else:
+                del self._counts[cap_id]
+
+    def __len__(self) -> int:
+        """How many families have a call running."""
+        return len(self._counts)
+
+
+class RunningCount:
+    """One running call; released before its settlement is handed over, so that whoever has the
+    answer may ask again. Releasing it again does nothing."""
+
+    __slots__ = ("_cap_id", "_counts")
+
+    def __init__(self, counts: RunningCounts, cap_id: int) -> None:
+        self._counts: RunningCounts | None = counts
+        self._cap_id = cap_id
+
+    def release(self) -> None:
+        counts, self._counts = self._counts, None
+        if counts is not None:
+            counts.end(self._cap_id)
+
+
 class BodyBudget:
     """Bytes of request bodies in flight, all together."""
 
     def __init__(self, limit_bytes: int = BODIES_MAX_BYTES) -> None:
+        self._limit_bytes = limit_bytes
         self._left_bytes = limit_bytes
         self._lock = threading.Lock()
 
@@ -76,6 +130,10 @@ class BodyBudget:
     def give_back(self, size_bytes: int) -> None:
         with self._lock:
             self._left_bytes += size_bytes
+
+    @property
+    def taken_bytes(self) -> int:
+        return self._limit_bytes - self._left_bytes
 
 
 class Places:

@@ -38,7 +38,7 @@ def show_model(gateway: Gateway, inbound: Inbound, name: str) -> Reply:
 
 
 def _may_use(caller: Caller, offer: Offer) -> bool:
-    return caller.scope is KeyScope.FULL or offer.allows_trial
+    return caller.may_use(offer.name) and (caller.scope is KeyScope.FULL or offer.allows_trial)
 
 
 def _shown(offer: Offer) -> dict[str, Any]:

@@ -4,8 +4,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from app.domain.channels.presets import Dialect
 from app.gateway.answer import carries_content, joined_text
 from app.gateway.frames import parsed, payload_of, split_frames
+from app.gateway.usage import usage_in
 
 KEPT_CAP_BYTES = 1 << 20
 
@@ -19,10 +21,16 @@ class Meter:
 
     __slots__ = (
         *("content_frames", "error", "finished", "frames_not_kept", "head", "is_done", "usage"),
-        *("_choices", "_kept", "_room_bytes"),
+        *("_choices", "_dialect", "_kept", "_room_bytes"),
     )
 
-    def __init__(self, *, choices: int = 1, kept_cap_bytes: int = KEPT_CAP_BYTES) -> None:
+    def __init__(
+        self,
+        *,
+        choices: int = 1,
+        kept_cap_bytes: int = KEPT_CAP_BYTES,
+        dialect: Dialect = Dialect.PLAIN,
+    ) -> None:
         self.content_frames = 0
         self.frames_not_kept = 0
         self.usage: dict[str, Any] | None = None
@@ -31,6 +39,8 @@ class Meter:
         self.is_done = False
         self.head: Mapping[str, Any] = {}
         self._choices = choices
+        # What stands elsewhere than in `usage` counts one choice: of several it is not the whole.
+        self._dialect = dialect if choices == 1 else Dialect.PLAIN
         self._kept: list[bytes] = []
         self._room_bytes = kept_cap_bytes
 
@@ -71,8 +81,8 @@ class Meter:
         """Read a parsed frame: usage, finish, error, content."""
         self.head = self.head or chunk
         choices = chunk.get("choices")
-        usage = chunk.get("usage")
-        if isinstance(usage, dict):
+        usage = usage_in(self._dialect, chunk)
+        if usage is not None:
             self.usage = usage
         self.error = chunk.get("error") or None
         for choice in choices if isinstance(choices, list) else ():

@@ -3,6 +3,7 @@
 A failure before the client's first byte moves on to the next channel; a caller's fault does not,
 and neither does a time-out after the request was sent (it would be bought twice), unless the
 channel allows it. A stream counts as begun with its first data frame: an error before it moves on.
+Each attempt is reported to the channel's health once.
 """
 
 import logging
@@ -11,33 +12,31 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from app.core import clock
-from app.core.errors import AppError, UpstreamTimeout
+from app.core.errors import AppError
 from app.domain.channels.models import StreamUsage
 from app.domain.channels.offers import Route
 from app.domain.channels.stream_usage import StoreStreamUsage
 from app.gateway.answer import Answer, UnreadableAnswer, embeddings_to_base64, read_answer
 from app.gateway.call import Attempt, Call
-from app.gateway.errors import NoChannel, ProviderFailed
+from app.gateway.errors import NoChannel
 from app.gateway.exchange import Exchange
+from app.gateway.failed_attempts import (
+    AttemptFailed,
+    broken,
+    failed_inside,
+    refusal_body,
+    refused,
+    unreadable,
+)
 from app.gateway.gateway import Gateway
 from app.gateway.outgoing import asks_for_usage, body_for
-from app.gateway.provider_errors import Sort, judge, retry_after_s
-from app.gateway.stream import Relay, RelayRules
-from app.gateway.upstream_errors import (
-    AddressNotAllowed,
-    ConnectFailed,
-    ConnectTimeout,
-    FirstContentTimeout,
-    IdleTimeout,
-    TotalTimeout,
-    UpstreamError,
-)
+from app.gateway.provider_errors import BODY_MAX_BYTES, Sort, fails_inside
+from app.gateway.stream import FailureKind, Relay, RelayRules
+from app.gateway.upstream_errors import UpstreamError
 
 log = logging.getLogger(__name__)
 
-ERROR_BODY_MAX_BYTES = 64 * 1024
-_NOT_SENT = (AddressNotAllowed, ConnectFailed, ConnectTimeout)
-_LATE = (FirstContentTimeout, IdleTimeout, TotalTimeout)
+RESTING = "resting"
 
 
 class OpenedWhole(NamedTuple):
@@ -57,39 +56,60 @@ class OpenedStream:
     first: bytes
 
 
-class AttemptFailed(Exception):
-    """One channel did not begin to answer. `error` is for the caller, should no other do better."""
-
-    def __init__(
-        self, error: AppError, *, outcome: str, may_retry: bool, status: int | None = None
-    ) -> None:
-        super().__init__(outcome)
-        self.error = error
-        self.outcome = outcome
-        self.may_retry = may_retry
-        self.status = status
-
-
 def open_upstream(
     gateway: Gateway, call: Call, routes: Sequence[Route]
 ) -> OpenedWhole | OpenedStream:
     """The first channel that answers; `call.route` says which. Raises `AttemptFailed`: the last."""
-    last: AttemptFailed | None = None
+    failures: list[AttemptFailed] = []
     for route in routes:
+        if not gateway.health.begin(route, call.offer.model_id):
+            continue
         started_s = clock.monotonic()
         call.route = route
         try:
             opened = _attempt(gateway, call, route)
         except AttemptFailed as failed:
-            last = failed
+            failures.append(failed)
             call.attempts.append(_attempt_row(route, failed.outcome, failed.status, started_s))
+            _report(gateway, call, route, failed)
             if not failed.may_retry:
                 break
         else:
+            gateway.health.succeeded(route, call.offer.model_id)
             call.attempts.append(_attempt_row(route, "ok", 200, started_s))
             return opened
-    assert last is not None
-    raise last
+    raise _last(failures) if failures else _none_may_try(gateway, call, routes)
+
+
+def _report(gateway: Gateway, call: Call, route: Route, failed: AttemptFailed) -> None:
+    """What says nothing of the channel is reported as the caller's: it counts as neither."""
+    gateway.health.failed(
+        route,
+        call.offer.model_id,
+        sort=failed.sort if failed.counts else Sort.CALLER,
+        outcome=failed.outcome,
+        wait_s=failed.wait_s,
+    )
+
+
+def _last(failures: Sequence[AttemptFailed]) -> AttemptFailed:
+    """The last one speaks for all; a caller told to come back may do so when the first channel that
+    only asked for time is free again."""
+    last = failures[-1]
+    waits_s = [
+        failed.error.retry_after_s
+        for failed in failures
+        if failed.sort is Sort.WAIT and failed.error.retry_after_s is not None
+    ]
+    if waits_s and last.error.status == NoChannel.status:
+        last.error.retry_after_s = min(waits_s)
+    return last
+
+
+def _none_may_try(gateway: Gateway, call: Call, routes: Sequence[Route]) -> AttemptFailed:
+    """Other calls took the only places of breakers that were half open."""
+    wait_s = gateway.health.soonest_s(routes, call.offer.model_id)
+    return AttemptFailed(NoChannel(retry_after_s=wait_s), outcome=RESTING)
 
 
 def _attempt_row(route: Route, outcome: str, status: int | None, started_s: float) -> Attempt:
@@ -97,22 +117,30 @@ def _attempt_row(route: Route, outcome: str, status: int | None, started_s: floa
 
 
 def _attempt(gateway: Gateway, call: Call, route: Route) -> OpenedWhole | OpenedStream:
-    asks = asks_for_usage(call.envelope, route)
     try:
-        exchange = _send(gateway, call, route, asks_usage=asks)
-        if asks and exchange.status in (400, 422) and _names_stream_options(exchange):
-            exchange = _send(gateway, call, route, asks_usage=False)
-            if exchange.status == 200:
-                _learn_refusal(gateway, call, route)
-        if exchange.status != 200:
-            raise _refused(exchange)
+        exchange = _ask(gateway, call, route)
         if call.envelope.is_streamed:
-            return _begin_stream(call, route, exchange)
-        return _read_whole(call, route, exchange)
+            return _begin_stream(gateway, call, route, exchange)
+        return _read_whole(gateway, call, route, exchange)
     except UpstreamError as error:
-        raise _failed(error, route) from error
-    except UnreadableAnswer as error:
-        raise AttemptFailed(ProviderFailed(), outcome="unreadable", may_retry=True) from error
+        raise broken(error, route) from error
+
+
+def _ask(gateway: Gateway, call: Call, route: Route) -> Exchange:
+    """Send the request; an answer of 200 comes back, its body unread. Without ``include_usage``
+    again, where the channel blames that."""
+    asks = asks_for_usage(call.envelope, route)
+    exchange = _send(gateway, call, route, asks_usage=asks)
+    if exchange.status == 200:
+        return exchange
+    body = refusal_body(exchange)
+    if asks and exchange.status in (400, 422) and _names_stream_options(body):
+        exchange = _send(gateway, call, route, asks_usage=False)
+        if exchange.status == 200:
+            _learn_refusal(gateway, call, route)
+            return exchange
+        body = refusal_body(exchange)
+    raise refused(gateway, call, route, exchange, body)
 
 
 def _send(gateway: Gateway, call: Call, route: Route, *, asks_usage: bool) -> Exchange:
@@ -127,12 +155,8 @@ def _send(gateway: Gateway, call: Call, route: Route, *, asks_usage: bool) -> Ex
     )
 
 
-def _names_stream_options(exchange: Exchange) -> bool:
+def _names_stream_options(body: bytes) -> bool:
     """Whether a refusal blames ``include_usage``. A body that cannot be read blames nothing."""
-    try:
-        body = exchange.read_whole(ERROR_BODY_MAX_BYTES)
-    except UpstreamError:
-        return False
     return b"stream_options" in body or b"include_usage" in body
 
 
@@ -146,70 +170,74 @@ def _learn_refusal(gateway: Gateway, call: Call, route: Route) -> None:
         log.exception("a channel's refusal of include_usage was not stored")
 
 
-def _refused(exchange: Exchange) -> AttemptFailed:
-    """The provider's status as our error; its words stay inside."""
-    status = exchange.status
-    row = judge(status)
-    wait_s = retry_after_s(exchange.headers.get("retry-after"))
-    exchange.close()
-    is_callers = row.sort is Sort.CALLER
-    return AttemptFailed(
-        row.error(retry_after_s=None if is_callers else wait_s),
-        outcome=f"status_{status}",
-        may_retry=not is_callers,
-        status=status,
-    )
-
-
-def _failed(error: UpstreamError, route: Route) -> AttemptFailed:
-    outcome = type(error).__name__
-    if isinstance(error, _NOT_SENT):
-        return AttemptFailed(NoChannel(retry_after_s=5), outcome=outcome, may_retry=True)
-    if isinstance(error, _LATE):
-        may_retry = route.retry_after_timeout or not error.sent
-        return AttemptFailed(UpstreamTimeout(), outcome=outcome, may_retry=may_retry)
-    return AttemptFailed(ProviderFailed(), outcome=outcome, may_retry=True)
-
-
-def _read_whole(call: Call, route: Route, exchange: Exchange) -> OpenedWhole:
+def _read_whole(gateway: Gateway, call: Call, route: Route, exchange: Exchange) -> OpenedWhole:
     protocol = call.protocol
     raw = exchange.read_whole(protocol.answer_cap_bytes)
-    sold_model = _shown_model(call, route)
-    answer = read_answer(raw, list_member=protocol.list_member, sold_model=sold_model)
-    if answer.error is not None:
-        raise AttemptFailed(
-            ProviderFailed(), outcome="error_in_answer", may_retry=True, status=exchange.status
+    try:
+        answer = read_answer(
+            raw, list_member=protocol.list_member, sold_model=_shown_model(call, route)
         )
+        if answer.error is not None or fails_inside(answer.members):
+            raise failed_inside(gateway, call, route, exchange, answer.members)
+        body = embeddings_to_base64(answer.body) if call.envelope.wants_base64 else answer.body
+    except UnreadableAnswer as error:
+        start = raw[:BODY_MAX_BYTES]
+        raise unreadable(
+            gateway, call, route, exchange, body=start, outcome="unreadable"
+        ) from error
     call.first_content_ms = call.elapsed_ms
-    body = embeddings_to_base64(answer.body) if call.envelope.wants_base64 else answer.body
     return OpenedWhole(answer=answer, body=body)
 
 
-def _begin_stream(call: Call, route: Route, exchange: Exchange) -> OpenedStream:
+def _begin_stream(gateway: Gateway, call: Call, route: Route, exchange: Exchange) -> OpenedStream:
     relay = Relay(
         RelayRules(
             choices=call.envelope.shape.n,
             wants_usage=call.envelope.wants_usage,
             sold_model=_shown_model(call, route),
             cut_member=route.cut_member,
+            dialect=route.dialect,
             frame_cap_bytes=call.protocol.frame_cap_bytes,
         )
     )
     pieces = exchange.chunks()
+    arrived = bytearray()
     first = b""
     while not relay.has_data and not relay.is_at_end:
         piece = next(pieces, None)
         if piece is None:
             first = relay.end()
             break
+        if len(arrived) < BODY_MAX_BYTES:
+            arrived += piece
         first = relay.feed(piece)
-    if relay.error_before_content or not relay.has_data:
+    if relay.error_before_content or not relay.has_data or fails_inside(relay.meter.head):
         exchange.close()
-        outcome = "error_in_stream" if relay.failure else "empty_stream"
-        raise AttemptFailed(ProviderFailed(), outcome=outcome, may_retry=True, status=200)
+        raise _stream_failed(gateway, call, route, exchange, relay=relay, arrived=bytes(arrived))
     exchange.content_began()
     call.first_content_ms = call.elapsed_ms
     return OpenedStream(exchange=exchange, pieces=pieces, relay=relay, first=first)
+
+
+def _stream_failed(
+    gateway: Gateway,
+    call: Call,
+    route: Route,
+    exchange: Exchange,
+    *,
+    relay: Relay,
+    arrived: bytes,
+) -> AttemptFailed:
+    """A stream that ended before its first data frame, or whose first frame is an error. What has
+    `arrived` may be an error that was sent whole, as to a request that was not streamed."""
+    failure = relay.failure
+    if failure is not None and failure.kind is FailureKind.PROVIDER_ERROR:
+        document: object = {"error": failure.error}
+        return failed_inside(gateway, call, route, exchange, document)
+    if fails_inside(relay.meter.head):
+        return failed_inside(gateway, call, route, exchange, relay.meter.head)
+    outcome = "empty_stream" if failure is None else str(failure.kind)
+    return unreadable(gateway, call, route, exchange, body=arrived, outcome=outcome)
 
 
 def _shown_model(call: Call, route: Route) -> str | None:

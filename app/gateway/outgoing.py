@@ -37,11 +37,12 @@ def body_for(call: Call, route: Route, *, digester: Digester, asks_usage: bool) 
 
 
 def asks_for_usage(envelope: Envelope, route: Route) -> bool:
-    """Whether the request to this channel says ``include_usage``: the client's wish or ours, and
-    never where the channel is known to refuse it."""
-    if not envelope.is_streamed or route.stream_usage is StreamUsage.NEVER:
-        return False
-    return envelope.wants_usage or route.stream_usage is StreamUsage.ASK
+    """Whether the request to this channel says ``include_usage``, be it the client's wish or not.
+
+    A channel that reports unasked, or never does, may refuse to be asked; a client that asked gets
+    its usage from us.
+    """
+    return envelope.is_streamed and route.stream_usage is StreamUsage.ASK
 
 
 def _usage_edits(

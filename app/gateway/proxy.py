@@ -14,11 +14,13 @@ from app.gateway.call import Call
 from app.gateway.charge import Delivered, charge
 from app.gateway.envelope import Envelope, read_envelope
 from app.gateway.errors import ServerBusy
+from app.gateway.failed_attempts import AttemptFailed
 from app.gateway.gateway import Gateway
 from app.gateway.inbound import Inbound, Reply, json_reply
 from app.gateway.limits import Places
-from app.gateway.opening import AttemptFailed, OpenedStream, OpenedWhole, open_upstream
+from app.gateway.opening import OpenedStream, OpenedWhole, open_upstream
 from app.gateway.protocols import Protocol
+from app.gateway.rates import Rates, rates_of
 from app.gateway.relaying import StreamBody
 from app.gateway.replies import error_reply, receipt_headers, stream_headers
 from app.gateway.reserving import reserve
@@ -27,43 +29,66 @@ from app.gateway.selection import able_routes, find_offer
 
 def handle(gateway: Gateway, protocol: Protocol, inbound: Inbound) -> Reply:
     """Serve one call, or say in OpenAI's dialect why not."""
+    rates: Rates | None = None
     try:
         caller = gateway.keys.authenticate(inbound)
-        places = _admit(gateway, caller)
+        rates = rates_of(gateway.limiter, caller)
+        places = _admit(gateway, caller, rates)
         try:
-            reply = _serve(gateway, protocol, inbound, caller, places)
+            reply = _serve(gateway, protocol, inbound, caller, places=places, rates=rates)
         except BaseException:
             places.release()
             raise
     except AttemptFailed as failed:
         return error_reply(failed.error, inbound, is_spent=True)
     except AppError as error:
-        return error_reply(error, inbound)
+        return error_reply(error, inbound, rates=rates)
     if isinstance(reply.body, bytes):
         places.release()  # a stream gives them back at its own end
     return reply
 
 
 def _serve(
-    gateway: Gateway, protocol: Protocol, inbound: Inbound, caller: Caller, places: Places
+    gateway: Gateway,
+    protocol: Protocol,
+    inbound: Inbound,
+    caller: Caller,
+    *,
+    places: Places,
+    rates: Rates | None,
 ) -> Reply:
     envelope = _receive(gateway, protocol, inbound, places)
     offer, price = find_offer(gateway.offers, envelope, caller)
+    inbound.facts["model"] = offer.name
     routes = able_routes(gateway, offer, envelope)
+    if rates is not None:
+        rates.take_tokens(envelope.shape)
     call = reserve(
-        gateway, inbound, caller, envelope=envelope, offer=offer, price=price, routes=routes
+        gateway,
+        inbound,
+        caller,
+        envelope=envelope,
+        offer=offer,
+        price=price,
+        routes=routes,
+        rates=rates,
     )
     opened = _ask(gateway, call, order_routes(routes, random=random.random))
     if isinstance(opened, OpenedStream):
         stream = StreamBody(gateway, call, opened, places)
-        return Reply(200, stream_headers(inbound), stream)
+        return Reply(200, stream_headers(call), stream)
     return _deliver(gateway, call, opened)
 
 
-def _admit(gateway: Gateway, caller: Caller) -> Places:
-    """What needs no body. Raises `ServerBusy`: at once, never queued."""
+def _admit(gateway: Gateway, caller: Caller, rates: Rates | None) -> Places:
+    """What needs no body. Raises `TooManyRequests`, `TooManyRunning`, or `ServerBusy`: at once,
+    never queued."""
     if gateway.is_draining:
         raise ServerBusy(retry_after_s=5)
+    if rates is not None:
+        rates.take_request()
+    if caller.max_running is not None and caller.cap_id is not None:
+        gateway.running_counts.refuse_full(caller.cap_id, caller.max_running)
     return Places(gateway.slots.take(caller), gateway.bodies)
 
 
@@ -100,7 +125,7 @@ def _deliver(gateway: Gateway, call: Call, opened: OpenedWhole) -> Reply:
         200,
         opened.body,
         request_id=call.inbound.request_id,
-        headers=receipt_headers(settled, call.caller.scope),
+        headers=receipt_headers(settled, call),
     )
 
 

@@ -100,6 +100,7 @@ REFUSED_IN_CHAT: tuple[Refused, ...] = tuple(
 JUDGED_INSIDE = frozenset({"stream_options", "tools", "messages", "input", "modalities"})
 """Members in which a repeated name could say something else to a provider than to us."""
 
+_STREAM_OPTIONS = frozenset({"include_usage", "include_obfuscation"})
 _STATE_IN_PARTS = ("file_id", "cached_content", "cachedContent")
 
 
@@ -116,6 +117,7 @@ def refuse(protocol: Protocol, document: Document) -> None:
         value = document.get(name)
         if value is not None and row.refuses(value):
             raise row.error(f"{name} is not supported. {row.advice}", field=name)
+    _refuse_look_alike_options(document.get("stream_options"))
     for part in _parts(document.get("messages")):
         if any(name in part or name in _inner(part) for name in _STATE_IN_PARTS):
             raise StatefulNotSupported(
@@ -134,6 +136,15 @@ def _refuse_look_alike(protocol: Protocol, name: str) -> None:
         raise InvalidParameter(f"Write {folded} in lower case.", field=name)
     if has_lone_surrogate(name):
         raise InvalidParameter("A member's name is not valid Unicode.")
+
+
+def _refuse_look_alike_options(options: Any) -> None:
+    """A provider that reads ``Include_Usage`` would report, or not, against what we asked for."""
+    for name in options if isinstance(options, dict) else ():
+        if name not in _STREAM_OPTIONS and name.casefold() in _STREAM_OPTIONS:
+            raise InvalidParameter(
+                f"Write {name.casefold()} in lower case.", field="stream_options"
+            )
 
 
 def _parts(messages: Any) -> Iterator[dict[str, Any]]:

@@ -12,14 +12,16 @@ import orjson
 
 from app.core.errors import AppError, UpstreamTimeout
 from app.core.money import format_usd
-from app.gateway import settlement
+from app.domain.channels.offers import Route
+from app.gateway import call_log, settlement
 from app.gateway.call import Call
 from app.gateway.charge import Charge, Delivered, charge, estimate
 from app.gateway.errors import ProviderFailed, error_object
 from app.gateway.gateway import Gateway
 from app.gateway.limits import Places
 from app.gateway.opening import OpenedStream
-from app.gateway.stream import Relay
+from app.gateway.provider_errors import judge_document
+from app.gateway.stream import FailureKind, Relay
 from app.gateway.upstream_errors import (
     FirstContentTimeout,
     IdleTimeout,
@@ -83,7 +85,10 @@ class StreamBody:
         except UpstreamError as error:
             yield self._ending(error)
         finally:
-            self._release()
+            try:
+                self._release()
+            finally:
+                call_log.write(self._call.inbound, status=200)
 
     def _passed_on(self) -> Iterator[bytes]:
         """What the client gets while the provider speaks; ends when only the settlement is left."""
@@ -135,11 +140,20 @@ class StreamBody:
     def _settle_broken(self, broken: UpstreamError | None) -> None:
         """After content: what was delivered, estimated. Without content: nothing."""
         reason = _reason(self._relay, broken)
+        self._report(broken, reason)
         if self._relay.meter.has_content:
             self._post(estimate(self._call, self._delivered()), reason=reason)
         else:
             self._is_settled = True
             settlement.void(self._gateway, self._call, status=200, reason=reason)
+
+    def _report(self, broken: UpstreamError | None, reason: str) -> None:
+        """An answer that broke off counts against its channel, but not where it says that the
+        request is at fault, nor where it was only longer than we wait."""
+        route = self._call.route
+        assert route is not None
+        if not isinstance(broken, TotalTimeout) and not _is_callers_fault(self._relay, route):
+            self._gateway.health.broke(route, self._call.offer.model_id, outcome=reason)
 
     def _post(self, bill: Charge, *, reason: str | None) -> None:
         self._is_settled = True
@@ -194,6 +208,13 @@ class StreamBody:
         if not self._is_settled:
             # Only a fault of our own gets here: the hold goes back, the sweeper need not wait.
             settlement.void(self._gateway, self._call, status=500, reason="internal_error")
+
+
+def _is_callers_fault(relay: Relay, route: Route) -> bool:
+    failure = relay.failure
+    if failure is None or failure.kind is not FailureKind.PROVIDER_ERROR:
+        return False
+    return not judge_document(route.dialect, {}, {"error": failure.error}).counts
 
 
 def _own_usage(relay: Relay, bill: Charge) -> dict[str, Any] | None:

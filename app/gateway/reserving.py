@@ -4,14 +4,11 @@ from typing import Any
 
 from app.core import clock
 from app.core.errors import AppError, PaymentRequired
+from app.core.moments import show_moment
 from app.core.money import format_usd
 from app.domain.accounts.models import KeyScope
-from app.domain.billing.bound import choose_hold
-from app.domain.billing.bound_facts import BoundFacts
 from app.domain.billing.errors import InsufficientBalance, KeyCapReached, TooManyRunning
-from app.domain.billing.request_shape import RequestShape
 from app.domain.billing.reserve import Reserve
-from app.domain.billing.tokens import text_bound_tokens
 from app.domain.billing.values import Decide, Hold, Refusal
 from app.domain.channels.offers import Offer, Price, Route
 from app.gateway.authentication import Caller
@@ -19,6 +16,8 @@ from app.gateway.call import Call
 from app.gateway.envelope import Envelope
 from app.gateway.gateway import Gateway
 from app.gateway.inbound import Inbound
+from app.gateway.quoting import Terms, terms_of
+from app.gateway.rates import Rates
 
 ATTEMPTS_AND_DRAIN = 4
 
@@ -32,29 +31,36 @@ def reserve(
     offer: Offer,
     price: Price,
     routes: tuple[Route, ...],
+    rates: Rates | None = None,
 ) -> Call:
-    """Hold the dearest bound over the candidates; returns after the commit.
+    """Hold the dearest bound over the candidates; returns after the commit. What is refused gives
+    `rates` back the tokens that were taken for it.
 
     Raises `InsufficientBalance`, `KeyCapReached`, `TooManyRunning`. The text is tokenised only
     where a token a byte is not affordable, and never under the wallet's lock.
     """
-    facts = gateway.facts(offer, routes)
-    decide = _decide_by(price, facts, envelope.shape)
-    write = _write(gateway, inbound, caller, envelope, offer, price, decide)
+    terms = terms_of(gateway, envelope, offer=offer, price=price, routes=routes)
+    write = _write(gateway, inbound, caller, envelope, offer, price, terms.decide)
+    try:
+        hold = _hold(gateway, write, terms, envelope)
+    except BaseException:
+        if rates is not None:
+            rates.give_back_tokens()
+        raise
+    call = Call(inbound, caller, envelope, offer, price, hold, rates=rates)
+    if caller.max_running is not None and caller.cap_id is not None:
+        call.running = gateway.running_counts.start(caller.cap_id)
+    return call
+
+
+def _hold(gateway: Gateway, write: Reserve, terms: Terms, envelope: Envelope) -> Hold:
     verdict: Hold | Refusal = gateway.writer.submit(write)
     if isinstance(verdict, Refusal) and verdict.reason != "concurrency":
-        text_tokens = text_bound_tokens(envelope.document.members)
-        decide = _decide_by(price, facts, envelope.shape._replace(text_tokens=text_tokens))
+        decide = terms.tokenised(envelope).decide
         verdict = gateway.writer.submit(write._replace(decide=decide))
     if isinstance(verdict, Refusal):
-        raise _refused(verdict, caller)
-    return Call(inbound, caller, envelope, offer, price, verdict)
-
-
-def _decide_by(price: Price, facts: BoundFacts, shape: RequestShape) -> Decide:
-    return lambda available_nanos: choose_hold(
-        price.sheet, facts=facts, shape=shape, available_nanos=available_nanos
-    )
+        raise _refused(verdict, write.scope)
+    return verdict
 
 
 def _write(
@@ -85,7 +91,7 @@ def _write(
     )
 
 
-def _refused(refusal: Refusal, caller: Caller) -> AppError:
+def _refused(refusal: Refusal, scope: KeyScope) -> AppError:
     if refusal.reason == "concurrency":
         return TooManyRunning(retry_after_s=1)
     kind: type[PaymentRequired] = KeyCapReached if refusal.reason == "cap" else InsufficientBalance
@@ -98,9 +104,12 @@ def _refused(refusal: Refusal, caller: Caller) -> AppError:
     text = f"This request may cost up to ${needed}; this key may spend ${available} now"
     if refusal.held_nanos:
         text += f" (${facts['held_usd']} is held by running requests)"
+    if refusal.cap_ends_at is not None:
+        facts["cap_starts_anew_at"] = show_moment(refusal.cap_ends_at)
+        text += f". Its spend cap starts anew at {facts['cap_starts_anew_at']}"
     if refusal.affordable_output_limit:
         facts["affordable_max_tokens"] = refusal.affordable_output_limit
         text += f". An output limit of up to {refusal.affordable_output_limit} is affordable"
-    if caller.scope is KeyScope.TRIAL:
+    if scope is KeyScope.TRIAL:
         text += ". This is a trial key: claim the account at /claim to use it in full"
     return kind(f"{text}.", facts=facts)

@@ -17,9 +17,19 @@ from app.gateway.errors import (
 from app.gateway.gateway import Gateway
 from app.gateway.protocols import PROTOCOLS
 
+UNSERVED_RETRY_S = 30
+
 
 def find_offer(book: OfferBook, envelope: Envelope, caller: Caller) -> tuple[Offer, Price]:
-    """The model and the price in force now. Raises 404, 400 (another endpoint's model), 403."""
+    """The model and the price in force now. Raises 404, 400 (another endpoint's model), 403.
+
+    What is not on the key's list is 403, whether or not there is such a model.
+    """
+    if caller.models is not None and not caller.may_use(envelope.model_name):
+        raise ModelNotAllowed(
+            f"This key may not use {envelope.model_name!r}. GET /v1/models lists what it may.",
+            field="model",
+        )
     now_ms = clock.now_ms()
     offer = book.offers().get(envelope.model_name)
     price = None if offer is None else offer.prices.in_force(now_ms)
@@ -37,14 +47,31 @@ def find_offer(book: OfferBook, envelope: Envelope, caller: Caller) -> tuple[Off
 
 
 def able_routes(gateway: Gateway, offer: Offer, envelope: Envelope) -> tuple[Route, ...]:
-    """The channels that can carry this request. Raises 503 where there is none (and counts it),
-    400 where none may.
+    """As `find_routes`; a call that is refused for want of a channel is counted."""
+    try:
+        return find_routes(gateway, offer, envelope)
+    except NoChannel:
+        gateway.writer.submit(CountUnserved(offer.model_id, clock.now_ms()))
+        raise
 
-    A server on a private network would fetch a remote URL from inside: it gets data: URLs only.
+
+def find_routes(gateway: Gateway, offer: Offer, envelope: Envelope) -> tuple[Route, ...]:
+    """The healthy channels that can carry this request; the offer's own tuple where all can.
+
+    Raises 400 where none can, 503 where there is none, or none is healthy: with the seconds until
+    the first may be tried again.
     """
     if not offer.routes:
-        gateway.writer.submit(CountUnserved(offer.model_id, clock.now_ms()))
-        raise NoChannel(retry_after_s=30)
+        raise NoChannel(retry_after_s=UNSERVED_RETRY_S)
+    able = _able(offer, envelope)
+    healthy = gateway.health.healthy(able, offer.model_id)
+    if not healthy:
+        raise NoChannel(retry_after_s=gateway.health.soonest_s(able, offer.model_id))
+    return healthy
+
+
+def _able(offer: Offer, envelope: Envelope) -> tuple[Route, ...]:
+    """A server on a private network would fetch a remote URL from inside: it gets data: URLs."""
     if not envelope.shape.has_remote_url:
         return offer.routes
     able = tuple(route for route in offer.routes if not route.allow_private)

@@ -9,9 +9,11 @@ import orjson
 from app.core import clock
 from app.core.database import DatabaseBusy
 from app.core.errors import AppError
+from app.core.money import format_usd
 from app.domain.alerts.kinds import AlertKind
 from app.domain.alerts.raising import alert_write
 from app.domain.billing.settle import CallRecord, Post, Settled, Void
+from app.gateway import call_log
 from app.gateway.answer import names_other_model
 from app.gateway.call import Call
 from app.gateway.charge import Charge, upstream_cost
@@ -53,8 +55,11 @@ def post(
         attempts=call.attempts_json(),
         reported=_reported(bill, provider_facts),
     )
-    settled = _commit(gateway, Post(call.hold, bill.cost_nanos, at_ms, record))
-    _alarm(gateway, call, bill, settled)
+    settled = _commit(gateway, call, Post(call.hold, bill.cost_nanos, at_ms, record))
+    call_log.note_posted(gateway.measures, call, record, bill=bill, settled=settled)
+    if call.rates is not None:
+        call.rates.settle_tokens(bill.prompt_tokens + bill.completion_tokens)
+    _alarm(gateway, call, bill, settled, cost_nanos)
     return settled
 
 
@@ -67,12 +72,16 @@ def void(gateway: Gateway, call: Call, *, status: int, reason: str) -> Settled:
         duration_ms=call.elapsed_ms,
         attempts=call.attempts_json(),
     )
-    return _commit(gateway, Void(call.hold, clock.now_ms(), record))
+    settled = _commit(gateway, call, Void(call.hold, clock.now_ms(), record))
+    call_log.note_voided(gateway.measures, call, record)
+    return settled
 
 
-def _commit(gateway: Gateway, write: Post | Void) -> Settled:
+def _commit(gateway: Gateway, call: Call, write: Post | Void) -> Settled:
     """Settle, trying again for some seconds where the database is busy: a settlement is idempotent,
     and the answer it belongs to was bought already. Raises `DatabaseBusy` where it stays out."""
+    if call.running is not None:
+        call.running.release()
     for pause_s in RETRY_PAUSES_S:
         try:
             return cast(Settled, gateway.writer.submit(write))
@@ -111,7 +120,18 @@ def warn_of_substitute(gateway: Gateway, call: Call, *, model: object, tier: obj
         )
 
 
-def _alarm(gateway: Gateway, call: Call, bill: Charge, settled: Settled) -> None:
+def _alarm(
+    gateway: Gateway, call: Call, bill: Charge, settled: Settled, upstream_cost_nanos: int | None
+) -> None:
+    if upstream_cost_nanos is not None and upstream_cost_nanos > bill.cost_nanos:
+        assert call.route is not None
+        alarm(
+            gateway,
+            AlertKind.SALE_BELOW_COST,
+            f"{call.route.channel_name}/{call.offer.name}",
+            f"{call.inbound.request_id} cost {format_usd(upstream_cost_nanos)} USD and was billed "
+            f"{format_usd(bill.cost_nanos)}.",
+        )
     if settled.written_off_nanos:
         alarm(
             gateway,

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from app.domain.channels.presets import Dialect
 from app.gateway.answer import (
     PROVIDER_USAGE_MEMBERS,
     UnreadableAnswer,
@@ -57,13 +58,15 @@ class RelayRules:
     """What the call and the channel model ask of a relay.
 
     `choices` is how many the stream must finish. `sold_model` replaces the provider's name where
-    given. `cut_member` is the one top-level member cut from every frame.
+    given. `cut_member` is the one top-level member cut from every frame. `dialect` says where the
+    frames carry usage.
     """
 
     choices: int = 1
     wants_usage: bool = False
     sold_model: str | None = None
     cut_member: str | None = None
+    dialect: Dialect = Dialect.PLAIN
     frame_cap_bytes: int = FRAME_CAP_BYTES
     kept_cap_bytes: int = KEPT_CAP_BYTES
 
@@ -102,7 +105,9 @@ class Relay:
     )
 
     def __init__(self, rules: RelayRules) -> None:
-        self.meter = Meter(choices=rules.choices, kept_cap_bytes=rules.kept_cap_bytes)
+        self.meter = Meter(
+            choices=rules.choices, kept_cap_bytes=rules.kept_cap_bytes, dialect=rules.dialect
+        )
         self.failure: Failure | None = None
         self.has_data = False
         self.is_holding = False

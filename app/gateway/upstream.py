@@ -133,6 +133,11 @@ class UpstreamPool:
         for shelf in list(self._shelves.values()):
             shelf.close()
 
+    @property
+    def idle_connections(self) -> int:
+        """How many are kept for later."""
+        return sum(shelf.idle_connections for shelf in list(self._shelves.values()))
+
     @cached_property
     def _ssl_context(self) -> ssl.SSLContext:
         """Made for the first target with TLS: reading the system's certificates takes 20 ms."""
@@ -186,6 +191,10 @@ class _Shelf:
         length = f"Content-Length: {body_bytes}\r\n" if body_bytes or method != "GET" else ""
         first = f"{method} {path} HTTP/1.1\r\n{self._fixed_lines}{length}"
         return first.encode("ascii") + headers + b"\r\n"
+
+    @property
+    def idle_connections(self) -> int:
+        return len(self._idle)
 
     def take(self, now_s: float) -> HttpConnection | None:
         """The connection given back last, if it still looks alive.

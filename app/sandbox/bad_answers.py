@@ -42,7 +42,9 @@ def reject_stream_options(draft: Draft, _wish: Wish) -> Draft:
 
 
 def error_after_200(draft: Draft, wish: Wish) -> Draft:
-    error = error_document(wish.status or 500, wish.message, code=wish.code)
+    """The error as OpenAI words it, or the object given as `body`."""
+    made = error_document(wish.status or 500, wish.message, code=wish.code)
+    error = wish.body if isinstance(wish.body, dict) else made
     return replace(draft, events=(error,), usage=None, ends_with_done=False)
 
 

@@ -68,7 +68,7 @@ def _is_tokens(value: Any) -> bool:
 
 def _read_encoding(document: Mapping[str, Any]) -> str:
     encoding = document.get("encoding_format") or "float"
-    if encoding not in {"float", "base64"}:
+    if encoding not in ("float", "base64"):  # a set would hash what may be a list
         raise BadRequest("'encoding_format' must be 'float' or 'base64'.", field="encoding_format")
     return str(encoding)
 

@@ -122,7 +122,7 @@ TABLE: Mapping[Behave, Misbehaviour] = MappingProxyType(
         ),
         Behave.ERROR_AFTER_200: Misbehaviour(
             "200, and an error as the only frame or body",
-            ("status", "message", "code"),
+            ("status", "message", "code", "body"),
             bad_answers.error_after_200,
         ),
         Behave.ERROR_MID_STREAM: Misbehaviour(

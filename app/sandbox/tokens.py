@@ -24,7 +24,7 @@ def count_attachments(messages: list[Any]) -> int:
     return sum(
         1
         for part in _parts(messages)
-        if isinstance(part, dict) and part.get("type") not in {"text", "refusal"}
+        if isinstance(part, dict) and part.get("type") not in ("text", "refusal")
     )
 
 

@@ -7,6 +7,7 @@ import socket
 from flask import Flask
 from granian import Granian
 from granian.constants import Interfaces
+from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
 BACKLOG = 1024
@@ -31,6 +32,7 @@ def serve(app: Flask, listening: socket.socket) -> None:
         workers=1,
         blocking_threads=app.config["THREADS"],
         backlog=BACKLOG,
+        http1_settings=HTTP1Settings(max_buffer_size=app.config["MAX_HEADER_BYTES"]),
         workers_kill_timeout=STREAMS_END_WITHIN_S,
         log_level=LogLevels.error,
         log_dictconfig=LOGGING,

@@ -1,5 +1,5 @@
 """What the threads do now and then: settle orphaned calls, return stale trial money, send mail,
-forget what is old."""
+watch the channels, forget what is old."""
 
 import logging
 from datetime import timedelta
@@ -7,11 +7,12 @@ from datetime import timedelta
 from flask import Flask
 from sqlalchemy.orm import Session, sessionmaker
 
-from app.core import clock
+from app.core import clock, rate_windows
 from app.core.database import in_session
 from app.domain import mail
 from app.domain.accounts import keys
 from app.domain.billing.sweep import sweep
+from app.domain.channels.watching import watch_channels
 from app.domain.partners import budgets, trials
 from app.services import services
 
@@ -36,6 +37,10 @@ def sweep_everything(app: Flask) -> None:
         mail.forget_sent(session, older_than=MAIL_KEPT)
     with new_session.begin() as session:
         budgets.forget_old(session)
+    with new_session.begin() as session:
+        rate_windows.forget_old(session)
+    with new_session.begin() as session:
+        watch_channels(session, services(app).offers.offers().values())
 
 
 def settle_orphans(new_session: "sessionmaker[Session]") -> None:

@@ -1,4 +1,4 @@
-"""The threads of a serving process: writer, heartbeat, sweeper, mail.
+"""The threads of a serving process: writer, heartbeat, sweeper, mail, breakers, probes.
 
 `start` is called once per worker, by `wsgi.serving`. Commands and tests start none: there the
 writer commits in the caller's thread.
@@ -20,6 +20,8 @@ from app.domain.billing.leases import (
     RenewLease,
     end_other_leases,
 )
+from app.gateway.breaker_memory import recall_turns, store_turns
+from app.gateway.probing import probe_channels
 from app.services import services
 from app.serving.housekeeping import deliver_mail, sweep_everything
 from app.serving.instance_lock import InstanceLock
@@ -28,6 +30,7 @@ log = logging.getLogger(__name__)
 
 SWEEP_EVERY_S = 60
 MAIL_EVERY_S = 2
+HEALTH_EVERY_S = 1
 
 
 class Threads:
@@ -51,11 +54,16 @@ class Threads:
         self._every(RENEW_EVERY_S, self.beat, "heartbeat")
         self._every(SWEEP_EVERY_S, lambda: sweep_everything(self._app), "sweeper")
         self._every(MAIL_EVERY_S, lambda: deliver_mail(self._app), "mail")
+        gateway = self._services.gateway
+        recall_turns(gateway)
+        self._every(HEALTH_EVERY_S, lambda: store_turns(gateway), "breakers")
+        self._every(HEALTH_EVERY_S, lambda: probe_channels(gateway), "probes")
 
     def stop(self) -> None:
         """Settled calls only: the server has stopped taking requests."""
         self._stopping.set()
         self.beat(is_last=not self._services.gateway.running)
+        store_turns(self._services.gateway)
         self._services.writer.stop()
         self._services.gateway.pool.close()
         self._lock.release()

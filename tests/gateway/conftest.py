@@ -12,9 +12,18 @@ from sqlalchemy.orm import Session
 
 from app import create_app
 from app.core.database import db
+from app.gateway.health import ChannelHealth
 from app.services import services
 from tests.conftest import boot_settings
+from tests.gateway.failing_provider import Failing
 from tests.gateway.shop import SEALING_KEY, Shop, stock
+from tests.gateway.switched_provider import (
+    QUICK_RULES,
+    SwitchedProvider,
+    refuses,
+    switched_provider,
+)
+from tests.gateway.wire_server import Script, WireServer
 from tests.sandbox_server import RunningSandbox, running_sandbox
 
 OpenShop = Callable[..., Shop]
@@ -30,6 +39,22 @@ def shared_provider() -> Iterator[RunningSandbox]:
 def provider(shared_provider: RunningSandbox) -> RunningSandbox:
     shared_provider.clear()
     return shared_provider
+
+
+@pytest.fixture
+def failing() -> Iterator[Failing]:
+    """Starts servers that play scripts, and stops them."""
+    servers: list[WireServer] = []
+
+    def start(*scripts: Script) -> WireServer:
+        server = WireServer(*scripts)
+        server.__enter__()
+        servers.append(server)
+        return server
+
+    yield start
+    for server in servers:
+        server.__exit__(None, None, None)
 
 
 @pytest.fixture(scope="session")
@@ -79,6 +104,30 @@ def any_shop(any_app: Flask, provider: RunningSandbox) -> Iterator[Shop]:
         stock(session, base_url=provider.base_url, sealing_key=sealing_key)
     yield shop
     services(any_app).gateway.pool.close()
+
+
+@pytest.fixture
+def bad() -> Iterator[SwitchedProvider]:
+    with switched_provider() as provider:
+        provider.does = refuses(500, message="no")
+        yield provider
+
+
+@pytest.fixture
+def pair(shop: Shop, bad: SwitchedProvider) -> Shop:
+    """``talk`` is bought at `bad` first, then at the sandbox."""
+    shop.services.gateway.health = ChannelHealth(QUICK_RULES)
+    shop.add_channel("bad", bad.base_url, priority=9)
+    return shop
+
+
+@pytest.fixture
+def alone(shop: Shop, bad: SwitchedProvider) -> Shop:
+    """``talk`` is bought at `bad` alone."""
+    shop.services.gateway.health = ChannelHealth(QUICK_RULES)
+    shop.set_channel("main", is_enabled=False)
+    shop.add_channel("bad", bad.base_url, priority=9)
+    return shop
 
 
 @pytest.fixture(scope="module")

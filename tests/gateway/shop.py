@@ -10,7 +10,7 @@ import struct
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -22,7 +22,8 @@ from werkzeug.test import TestResponse
 
 from app.core.crypto import Sealer
 from app.core.database import in_session
-from app.domain.accounts.models import KeyScope
+from app.domain.accounts.limits import change_limits
+from app.domain.accounts.models import ApiKey, KeyScope
 from app.domain.alerts.models import Alert
 from app.domain.billing import ledger
 from app.domain.billing.models import Call, CallState
@@ -156,6 +157,7 @@ class Customer:
     user_id: int
     key_id: int
     secret: str
+    cap_id: int | None = None
 
     @property
     def headers(self) -> dict[str, str]:
@@ -196,7 +198,16 @@ class Shop:
             for amount_nanos, bucket in ((paid_nanos, "paid"), (trial_nanos, "trial")):
                 if amount_nanos:
                     factories.credit(session, user.id, amount_nanos, bucket)
-            return Customer(user.id, made.id, secret)
+            return Customer(user.id, made.id, secret, made.cap_id)
+
+    def child(self, customer: Customer) -> Customer:
+        """Another key of the same family."""
+        with self.session() as session:
+            parent = session.get_one(ApiKey, customer.key_id)
+            made, secret = factories.make_key(
+                session, self.services.digester, parent.user, parent=parent
+            )
+            return Customer(customer.user_id, made.id, secret, made.cap_id)
 
     def trial_customer(self, *, trial_nanos: int = 200_000_000, **more: Any) -> Customer:
         return self.customer(
@@ -296,9 +307,19 @@ class Shop:
         """Nothing is held, running or taken, and the books add up."""
         gateway = self.services.gateway
         assert wait_until(lambda: gateway.slots.taken == 0 and not gateway.running)
+        assert len(gateway.running_counts) == 0
         assert [call.id for call in self.calls() if call.state is CallState.PENDING] == []
         with Session(self.services.engine) as session:
             assert verify(session) == []
+
+
+def limited(shop: Shop, *, paid_nanos: int = PLENTY_NANOS, **limits: Any) -> Customer:
+    """A customer whose key has these limits."""
+    customer = shop.customer(paid_nanos=paid_nanos)
+    with shop.session() as session:
+        key = session.get_one(ApiKey, customer.key_id)
+        change_limits(session, key=key, changes=limits, actor="test")
+        return replace(customer, cap_id=key.cap_id)
 
 
 def wait_until(condition: Callable[[], bool], *, patience_s: float = PATIENCE_S) -> bool:

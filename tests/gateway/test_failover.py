@@ -1,65 +1,33 @@
 """When a channel fails: who is asked next, who is not, and what the caller learns of it."""
 
 import json
-from collections.abc import Callable, Iterator
+import socket
 from typing import Any
 
 import pytest
 from sqlalchemy import select, update
-from werkzeug.test import TestResponse
 
 from app.domain.billing.models import CallState
 from app.domain.channels.models import ChannelModel, UnservedHour
 from tests.gateway.conftest import OpenShop
+from tests.gateway.failing_provider import (
+    CANARY,
+    Failing,
+    answer_bytes,
+    assert_nothing_leaks,
+    url_of,
+)
 from tests.gateway.shop import MAX_OUTPUT_TOKENS, PROVIDER_KEY, Shop, wait_until
 from tests.gateway.wire_client import closed_port
-from tests.gateway.wire_server import Script, Wire, WireServer, answering
+from tests.gateway.wire_server import Wire, answering
 from tests.sandbox_server import RunningSandbox
 
-CANARY = "canary-words-of-the-provider"
 SLOW_S = 0.3
-
-Failing = Callable[..., WireServer]
-
-
-@pytest.fixture
-def failing() -> Iterator[Failing]:
-    """Starts servers that play scripts, and stops them."""
-    servers: list[WireServer] = []
-
-    def start(*scripts: Script) -> WireServer:
-        server = WireServer(*scripts)
-        server.__enter__()
-        servers.append(server)
-        return server
-
-    yield start
-    for server in servers:
-        server.__exit__(None, None, None)
-
-
-def url_of(server: WireServer) -> str:
-    return f"http://127.0.0.1:{server.port}/v1"
-
-
-def answer_bytes(status: int, *headers: str, body: bytes | None = None) -> bytes:
-    if body is None:
-        body = json.dumps({"error": {"message": f"{CANARY} {PROVIDER_KEY}"}}).encode()
-    lines = [f"HTTP/1.1 {status} X", *headers, f"Content-Length: {len(body)}", "", ""]
-    return "\r\n".join(lines).encode() + body
 
 
 def never_answering(wire: Wire) -> None:
     wire.read_request()
     wire.hold()
-
-
-def assert_nothing_leaks(response: TestResponse, *servers: WireServer) -> None:
-    shown = response.get_data() + str(list(response.headers)).encode()
-    for secret in (CANARY, PROVIDER_KEY, "127.0.0.1", "sandbox answer", *(
-        str(server.port) for server in servers
-    )):  # fmt: skip
-        assert secret.encode() not in shown
 
 
 MOVES_ON: dict[str, bytes] = {
@@ -116,8 +84,6 @@ def test_connection_refused_moves_on(shop: Shop):
 
 
 def test_channel_that_never_accepts_moves_on(open_shop: OpenShop):
-    import socket
-
     shop = open_shop(UPSTREAM_CONNECT_S=SLOW_S)
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
@@ -296,7 +262,7 @@ def test_exhausted_attempts_tell_what_kind_of_failure_it_was(
 @pytest.mark.parametrize(
     ("sent", "shown"),
     [("7", "7"), ("0", "1"), ("-5", "5"), ("100000", "60"), ("9" * 30, "60"),
-     ("Wed, 21 Oct 2026 07:28:00 GMT", "5"), ("soon", "5"), ("1.5", "5"), ("²", "5"),
+     ("Wed, 21 Oct 2015 07:28:00 GMT", "1"), ("soon", "5"), ("1.5", "2"), ("²", "5"),
         ("9" * 6_000, "60")],
 )  # fmt: skip
 def test_retry_after_is_bounded(shop: Shop, failing: Failing, sent: str, shown: str):

@@ -4,6 +4,7 @@ import base64
 import http.client
 import json
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,7 +17,7 @@ from pydantic import BaseModel
 from app.domain.billing.models import CallState
 from app.domain.catalog.selling import add_model
 from tests.gateway.conftest import OpenShop
-from tests.gateway.shop import MESSAGES, STOCK, Customer, Shop, new_channel, wait_until
+from tests.gateway.shop import MESSAGES, STOCK, Customer, Shop, limited, new_channel, wait_until
 from tests.running_product import running_product
 
 ANSWER = "Sandbox answer: no real model was asked. You said: Hello there, how are you today?"
@@ -226,6 +227,34 @@ class TestErrors:
             one.chat()
         assert raised.value.response.headers["retry-after"] == "1"
         list(stream)
+
+    def test_rate_limit_error_of_a_keys_own_rates(self, client: Client):
+        one = client.as_customer(limited(client.shop, requests_per_minute=1))
+        raw = one.sdk.chat.completions.with_raw_response.create(model="talk", messages=MESSAGES)
+        assert raw.headers["x-ratelimit-limit-requests"] == "1"
+        assert raw.headers["x-ratelimit-remaining-requests"] == "0"
+        with pytest.raises(openai.RateLimitError) as raised:
+            one.chat()
+        assert raised.value.code == "rate_limit_exceeded"
+        headers = raised.value.response.headers
+        assert 1 <= int(headers["retry-after"]) <= 60
+        assert re.fullmatch(r"(\d+m)?\d+s", headers["x-ratelimit-reset-requests"])
+
+    def test_hopeless_request_is_not_repeated(self, client: Client):
+        small = client.as_customer(limited(client.shop, tokens_per_minute=10))
+        patient = small.sdk.with_options(max_retries=2)
+        asked_at_s = time.monotonic()
+        with pytest.raises(openai.RateLimitError) as raised:
+            patient.chat.completions.create(model="talk", messages=MESSAGES)
+        assert time.monotonic() - asked_at_s < 0.4  # the SDK's first pause is longer
+        assert raised.value.code == "request_above_tokens_per_minute"
+
+    def test_model_that_the_key_may_not_use_is_a_permission_error(self, client: Client):
+        narrow = client.as_customer(limited(client.shop, models=["embed"]))
+        with pytest.raises(openai.PermissionDeniedError) as raised:
+            narrow.chat()
+        assert raised.value.code == "model_not_allowed"
+        assert [model.id for model in narrow.sdk.models.list()] == ["embed"]
 
     def test_payment_required_is_an_api_status_error(self, client: Client):
         poor = client.as_customer(client.shop.customer(paid_nanos=1_000))

@@ -230,6 +230,8 @@ WRONG_VALUES: tuple[tuple[dict[str, Any], str, str], ...] = (
     ({"stream": "true"}, "invalid_parameter", "stream"),
     ({"stream_options": []}, "invalid_parameter", "stream_options"),
     ({"stream_options": {"include_usage": 1}}, "invalid_parameter", "stream_options"),
+    ({"stream_options": {"Include_Usage": True}}, "invalid_parameter", "stream_options"),
+    ({"stream_options": {"include_u\u017fage": False}}, "invalid_parameter", "stream_options"),
 )  # fmt: skip
 
 

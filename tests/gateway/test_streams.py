@@ -59,7 +59,7 @@ class TestAskingForUsage:
             (StreamUsage.ASK, {"include_usage": False}, {"include_usage": True}),
             (StreamUsage.ASK, {"later": 1}, {"later": 1, "include_usage": True}),
             (StreamUsage.ALWAYS, None, None),
-            (StreamUsage.ALWAYS, {"include_usage": True}, {"include_usage": True}),
+            (StreamUsage.ALWAYS, {"include_usage": True}, None),
             (StreamUsage.NEVER, None, None),
             (StreamUsage.NEVER, {"later": 1}, {"later": 1}),
             (StreamUsage.NEVER, {"include_usage": True}, None),

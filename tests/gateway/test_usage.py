@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.catalog.units import INPUT_UNITS, OUTPUT_UNITS, Unit
+from app.domain.channels.presets import Dialect
 from app.gateway.usage import NORMALISERS, Usage, Verdict, plausible, read_usage
 
 CHAT = {
@@ -170,7 +171,7 @@ OTHERS = {
 
 
 def chat(reported: dict[str, Any]) -> Usage:
-    usage = read_usage("openai_chat", reported)
+    usage = read_usage("openai_chat", Dialect.PLAIN, reported)
     assert usage is not None
     return usage
 
@@ -187,14 +188,15 @@ def test_chat_usage_becomes_disjoint_units(name: str):
 @pytest.mark.parametrize("name", OTHERS)
 def test_usage_of_other_dialects_becomes_disjoint_units(name: str):
     dialect, reported, units = OTHERS[name]
-    usage = read_usage(dialect, reported)
+    usage = read_usage(dialect, Dialect.PLAIN, reported)
     assert usage is not None
     assert usage.units == units
 
 
 @pytest.mark.parametrize("reported", [None, [], "usage", 5, True])
 def test_no_usage_where_none_is_reported(reported: object):
-    assert all(read_usage(dialect, reported) is None for dialect in NORMALISERS)
+    for protocol_dialect, rows in NORMALISERS.items():
+        assert all(read_usage(protocol_dialect, dialect, reported) is None for dialect in rows)
 
 
 @pytest.mark.parametrize("value", [True, -1, 1.0, "5", [1], {}])

@@ -245,6 +245,12 @@ def test_error_after_200_is_the_only_frame(chat, whole_chat):
     assert whole_chat("error_after_200").document.keys() == {"error"}
 
 
+def test_error_after_200_may_have_any_body(chat, whole_chat):
+    body = {"choices": None, "base_resp": {"status_code": 1008, "status_msg": "no balance"}}
+    assert chat("error_after_200", body=body).frames == [body]
+    assert whole_chat("error_after_200", body=body).document == body
+
+
 @pytest.mark.parametrize("variant", ["", "openrouter"])
 def test_error_mid_stream_ends_it(chat, variant):
     answer = chat("error_mid_stream", after=3, variant=variant)

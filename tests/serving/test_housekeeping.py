@@ -4,10 +4,14 @@ from flask import Flask
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.domain.alerts import open_alerts
+from app.domain.channels.buying import find_channel, set_enabled
 from app.domain.partners import budgets
 from app.domain.partners.models import DailyBudget
+from app.services import services
 from app.serving.housekeeping import sweep_everything
 from tests.conftest import FrozenTime
+from tests.domain.channels.test_states import stock
 
 DAY_S = 86_400
 
@@ -21,3 +25,13 @@ def test_counters_of_days_long_past_are_forgotten(
     session.commit()
     sweep_everything(app)
     assert list(session.scalars(select(DailyBudget.name))) == ["new"]
+
+
+def test_models_without_a_channel_are_told(app: Flask, session: Session) -> None:
+    stock(session, "one", sealer=services(app).sealer)
+    set_enabled(session, channel=find_channel(session, "one"), is_enabled=False)
+    session.commit()
+    sweep_everything(app)
+    assert [(alert.kind, alert.subject) for alert in open_alerts(session)] == [
+        ("model_without_channel", "talk")
+    ]
