@@ -6,7 +6,7 @@ from flask import Flask
 
 import config
 from app import api, services
-from app.api import health
+from app.api import health, metrics, openapi
 from app.cli import bind_commands
 from app.core import logs
 from app.core.database import db, engine_options, prepare_engine
@@ -35,7 +35,7 @@ def create_app(settings: dict[str, Any] | None = None) -> Flask:
     account.bind_security(app)
     open_lane(app, services.services(app).gateway)
     csrf.exempt(gateway_bp)  # it reads no cookie, as the blueprint of /api
-    for blueprint in (api.bp, health.bp, account.bp):
+    for blueprint in (api.bp, health.bp, metrics.bp, openapi.bp, account.bp):
         app.register_blueprint(blueprint)
     bind_commands(app)
     return app

@@ -43,16 +43,26 @@ POLICY: tuple[RouteRow, ...] = (
     RouteRow("/static/<path:filename>", "GET", "static", Access.PUBLIC),
     RouteRow("/healthz", "GET", "health.healthz", Access.PUBLIC),
     RouteRow("/readyz", "GET", "health.readyz", Access.PUBLIC),
+    RouteRow("/metrics", "GET", "metrics.show", Access.PUBLIC),  # asks for METRICS_TOKEN itself
+    RouteRow("/openapi.json", "GET", "openapi.show", Access.PUBLIC),
     # OpenAI's surface.
     RouteRow("/v1/chat/completions", "POST", "gateway.chat", Access.KEY),
     RouteRow("/v1/embeddings", "POST", "gateway.embeddings", Access.KEY),
     RouteRow("/v1/images/generations", "POST", "gateway.images", Access.KEY),
     RouteRow("/v1/models", "GET", "gateway.list_models", Access.KEY),
     RouteRow("/v1/models/<path:name>", "GET", "gateway.show_model", Access.KEY),
+    RouteRow("/v1/dashboard/billing/subscription", "GET", "gateway.show_subscription", Access.KEY),
+    RouteRow("/v1/dashboard/billing/usage", "GET", "gateway.show_billed_usage", Access.KEY),
+    RouteRow("/dashboard/billing/subscription", "GET", "gateway.bare_subscription", Access.KEY),
+    RouteRow("/dashboard/billing/usage", "GET", "gateway.bare_usage", Access.KEY),
     # Partners and key holders.
     RouteRow("/api/auth/register", "POST", "api.register", Access.PUBLIC),
     RouteRow("/api/user/balance", "GET", "api.balance", Access.KEY),
+    RouteRow("/api/user/keys/current", "GET", "api.show_current_key", Access.KEY),
+    RouteRow("/api/user/keys/current", "PATCH", "api.narrow_current_key", Access.KEY),
+    RouteRow("/api/usage", "GET", "api.list_usage", Access.KEY),
     RouteRow("/api/usage/<public_id>", "GET", "api.show_usage", Access.KEY),
+    RouteRow("/api/quote", "POST", "api.quote", Access.KEY),
     # Entry.
     RouteRow("/login", "GET POST", "security.login", Access.PUBLIC),
     RouteRow("/logout", "POST", "security.logout", Access.PUBLIC),

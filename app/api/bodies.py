@@ -5,9 +5,9 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from app.api.errors import InvalidMember, MissingMember
+from app.api.errors import InvalidMember, MissingMember, UnknownMember
 from app.core.request_body import read_body, require_json
-from app.core.strict_json import parse_object
+from app.core.strict_json import SHOWN_NAME_LENGTH_MAX, parse_object
 
 Body = TypeVar("Body", bound=BaseModel)
 
@@ -19,7 +19,8 @@ def read_raw(environ: Mapping[str, Any], *, limit_bytes: int) -> bytes:
 
 
 def parse(raw: bytes, model: type[Body]) -> Body:
-    """Raises InvalidJson, MissingMember, InvalidMember; members that `model` lacks are ignored."""
+    """Raises InvalidJson, MissingMember, InvalidMember. Members that `model` lacks are ignored, or
+    refused with UnknownMember where it forbids extra ones."""
     try:
         return model.model_validate(parse_object(raw))
     except ValidationError as error:
@@ -27,4 +28,8 @@ def parse(raw: bytes, model: type[Body]) -> Body:
         name = ".".join(str(part) for part in first["loc"])
         if first["type"] == "missing":
             raise MissingMember(f"Send the member {name}.", field=name) from None
+        if first["type"] == "extra_forbidden":
+            known = ", ".join(model.model_fields)
+            text = f"There is no member of that name. Known: {known}."
+            raise UnknownMember(text, field=name[:SHOWN_NAME_LENGTH_MAX]) from None
         raise InvalidMember(f"{name}: {first['msg']}.", field=name) from None

@@ -19,3 +19,21 @@ class InvalidHeader(BadRequest):
     number = 82
     reason = "invalid_header"
     message = "A header has a value that is not accepted."
+
+
+class UnknownMember(BadRequest):
+    number = 83
+    reason = "unknown_member"
+    message = "There is no such member. Check its spelling."
+
+
+class InvalidParameterValue(BadRequest):
+    number = 84
+    reason = "invalid_parameter_value"
+    message = "A query parameter has a value that is not accepted."
+
+
+class UnknownEndpoint(BadRequest):
+    number = 85
+    reason = "unknown_endpoint"
+    message = "endpoint must be the path of a call to a model, such as /v1/chat/completions."

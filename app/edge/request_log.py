@@ -1,21 +1,19 @@
 """Request ids and the access log: one line for each request that Flask handles.
 
 The id is always ours. It is in every line logged meanwhile and in ``X-Request-Id``; a handler of
-``/v1`` that minted its own (it names the call) keeps it.
+``/v1`` that minted its own (it names the call) keeps it, and writes the line itself.
 """
-
-import logging
 
 from flask import Flask, Response, g, request
 
 from app.core import clock, ids, logs
+from app.edge.surfaces import surface_of
+from app.services import services
 
 HEADER = "X-Request-Id"
 
 # What stands behind these is a secret of whoever was mailed the link.
 SECRET_PREFIXES = ("/claim/",)
-
-log = logging.getLogger("app.access")
 
 
 def bind_request_log(app: Flask) -> None:
@@ -40,15 +38,21 @@ def _begin() -> None:
 def _finish(response: Response) -> Response:
     request_id = response.headers.setdefault(HEADER, current_request_id())
     logs.request_id_in_log.set(request_id)
-    log.info(
-        "request",
-        extra={
-            "method": request.method,
-            "path": _loggable(request.path),
-            "status": response.status_code,
-            "duration_ms": round((clock.monotonic() - g.started_s) * 1000, 1),
-        },
+    services().metrics.count_request(
+        surface=surface_of(request.path).value,
+        method=request.method,
+        status=response.status_code,
+        duration_s=clock.monotonic() - g.started_s,
     )
+    if not g.get("is_logged"):
+        logs.write_request(
+            request_id=request_id,
+            method=request.method,
+            path=_loggable(request.path),
+            status=response.status_code,
+            started_s=g.started_s,
+            facts={},
+        )
     return response
 
 

@@ -11,7 +11,12 @@ class Surface(StrEnum):
     PAGE = "page"
 
 
-_BY_FIRST_PART = {"v1": Surface.OPENAI, "api": Surface.ENVELOPE}
+# Some chat clients leave the /v1 out where they ask for limit and usage (gateway/dashboard.py).
+_BY_FIRST_PART = {
+    "v1": Surface.OPENAI,
+    "dashboard": Surface.OPENAI,
+    "api": Surface.ENVELOPE,
+}
 
 
 def surface_of(path: str) -> Surface:

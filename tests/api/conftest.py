@@ -8,6 +8,7 @@ from app.services import services
 from tests.api.registering import LISTED, Registrar
 from tests.factories import make_partner, make_partner_secret
 from tests.gateway.conftest import (  # noqa: F401  (fixtures: a shop for what shows its calls)
+    any_shop,
     open_shop,
     provider,
     shared_provider,

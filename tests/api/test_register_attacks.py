@@ -6,6 +6,7 @@ import pytest
 
 from app.core import clock
 from app.domain.accounts import claims, keys
+from app.domain.accounts.limits import change_limits
 from app.domain.accounts.models import ApiKey, InviterState, KeyOrigin, KeyScope, KeyState, User
 from app.domain.audit.models import AuditEntry
 from app.domain.partners import budgets
@@ -108,16 +109,30 @@ def test_wrong_authorization_never_falls_back_to_anonymous(session, partner, hea
         {"state": KeyState.PENDING},
         {"state": KeyState.REVOKED},
         {"state": KeyState.REFUSED},
-        {"expires_at": "past"},
     ],
 )
 def test_only_a_live_full_key_makes_an_owners_call(session, digester, partner, columns):
     user = make_user(session, email=EMAIL)
-    if "expires_at" in columns:
-        columns = {"expires_at": clock.now() - timedelta(seconds=1)}
     _, secret = make_key(session, digester, user, **columns)
     session.commit()
     assert refused(partner.call(headers=bearer(secret))) == (401, "bearer_not_accepted")
+    assert count(session, ApiKey) == 1
+
+
+def test_expired_key_makes_no_owners_call(session, digester, partner):
+    user = make_user(session, email=EMAIL)
+    past = clock.now() - timedelta(seconds=1)
+    _, secret = make_key(session, digester, user, expires_at=past)
+    session.commit()
+    assert refused(partner.call(headers=bearer(secret))) == (403, "key_expired")
+    assert count(session, ApiKey) == 1
+
+
+def test_owners_call_comes_from_the_keys_networks_alone(session, digester, partner):
+    key, secret = make_key(session, digester, make_user(session, email=EMAIL))
+    change_limits(session, key=key, changes={"networks": ["192.0.2.0/24"]}, actor="operator")
+    session.commit()
+    assert refused(partner.call(headers=bearer(secret))) == (403, "ip_not_allowed")
     assert count(session, ApiKey) == 1
 
 
