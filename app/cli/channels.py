@@ -1,85 +1,122 @@
 """`flask channels …`: where models are bought."""
 
+from collections.abc import Mapping
+from dataclasses import asdict, replace
 from typing import Any
 
 import click
 from sqlalchemy import select
-from sqlalchemy.orm import joinedload
+from sqlalchemy.orm import Session, joinedload
 
-import config
-from app.cli.groups import OperatorGroup, Text, print_json
+from app.cli import channel_changes, channel_costs, channel_reports
+from app.cli.channel_group import (
+    MOST_STEPS,
+    channels_commands,
+    key_from,
+    pairs_of,
+    record_change,
+)
+from app.cli.groups import Text, print_json
 from app.core.database import db
-from app.domain.audit import AuditAction, record
+from app.domain.audit import AuditAction
 from app.domain.catalog.models import Model
 from app.domain.channels import buying
+from app.domain.channels.matching import sold_models_among
 from app.domain.channels.models import Channel
+from app.domain.channels.presets import PRESETS, Preset
+from app.domain.channels.states import StateView, breaker_states
+from app.gateway import Provider, list_models
 from app.services import services
 
-LONGEST_UPSTREAM_NAME = 256
-_STEPS = 1_000
+__all__ = ["channel_changes", "channel_costs", "channel_reports", "channels_commands"]
 
-channels_commands = OperatorGroup("channels", help="Channels: provider accounts that serve models.")
+
+@channels_commands.command("presets")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def list_presets(as_json: bool) -> None:
+    """Show the providers that we know, for: flask channels add NAME --preset PRESET."""
+    if as_json:
+        print_json([_preset_facts(preset) for preset in PRESETS.values()])
+        return
+    for preset in PRESETS.values():
+        where = preset.base_url or f"--base-url {preset.base_url_hint}"
+        key = "" if preset.needs_key else "  no key"
+        click.echo(f"{preset.name:<16} {preset.title:<36} {where}{key}")
 
 
 @channels_commands.command("add")
 @click.argument("name", type=Text(most_characters=64))
-@click.option("--base-url", required=True, type=Text(most_characters=512),
-              help="Used as given, e.g. https://api.openai.com/v1")  # fmt: skip
-@click.option("--api-key-env", required=True, help="Environment variable that holds its key.")
-@click.option("--model", "models", multiple=True, required=True, metavar="SOLD=UPSTREAM",
+@click.option("--preset", type=click.Choice(list(PRESETS)),
+              help="A provider we know: its base URL and its ways.")  # fmt: skip
+@click.option("--base-url", type=Text(most_characters=512),
+              help="Used as given, e.g. https://api.openai.com/v1; else the preset's.")  # fmt: skip
+@click.option("--api-key-env", help="Environment variable that holds its key.")
+@click.option("--model", "models", multiple=True, metavar="SOLD[=UPSTREAM]",
               help="A model it serves: our name, and its name there. Repeat.")  # fmt: skip
-@click.option("--allow-private", is_flag=True, help="The host may be on a private network.")
-@click.option("--priority", type=click.IntRange(-_STEPS, _STEPS), default=0,
+@click.option("--models-from-provider", is_flag=True,
+              help="Serve every model we sell that the provider lists.")  # fmt: skip
+@click.option("--allow-private/--no-allow-private", default=None,
+              help="The host may be on a private network.")  # fmt: skip
+@click.option("--priority", type=click.IntRange(-MOST_STEPS, MOST_STEPS), default=0,
               show_default=True, help="Higher is tried first.")  # fmt: skip
-@click.option("--weight", type=click.IntRange(1, _STEPS), default=1, show_default=True,
+@click.option("--weight", type=click.IntRange(1, MOST_STEPS), default=1, show_default=True,
               help="Share within its priority.")  # fmt: skip
 def add_channel(
     name: str,
-    base_url: str,
-    api_key_env: str,
+    preset: str | None,
+    base_url: str | None,
+    api_key_env: str | None,
     models: tuple[str, ...],
-    allow_private: bool,
+    models_from_provider: bool,
+    allow_private: bool | None,
     priority: int,
     weight: int,
 ) -> None:
     """Add an enabled channel NAME; its key is sealed before it is stored."""
     session = db.session()
-    channel = buying.add_channel(
-        session,
-        buying.NewChannel(
-            name=name,
-            base_url=base_url,
-            api_key=_key_from(api_key_env),
-            models=_pairs(models),
-            allow_private=allow_private,
-            priority=priority,
-            weight=weight,
-        ),
-        sealer=services().sealer,
+    new = buying.NewChannel(
+        name=name,
+        preset=preset,
+        base_url=base_url,
+        api_key="" if api_key_env is None else key_from(api_key_env),
+        models=pairs_of(models),
+        allow_private=allow_private,
+        priority=priority,
+        weight=weight,
     )
-    _record(channel, AuditAction.CHANNEL_CHANGED)
+    if models_from_provider:
+        named = {**_offered(session, new), **new.models}
+        new = replace(new, models=named)
+    channel = buying.add_channel(session, new, sealer=services().sealer)
+    record_change(channel, preset=channel.preset, models=dict(new.models))
     session.commit()
-    click.echo(f"Channel {channel.name} is enabled. It serves {', '.join(_pairs(models))}.")
+    click.echo(f"Channel {channel.name} is enabled. It serves {', '.join(new.models)}.")
 
 
 @channels_commands.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_channels(as_json: bool) -> None:
-    """Show every channel with the models it serves. Keys are never shown."""
-    named = db.session.execute(select(Model.id, Model.name))
-    names = {row.id: row.name for row in named}
-    channels = db.session.scalars(
+    """Show every channel with the models it serves, and which of them is in trouble.
+
+    Keys are never shown.
+    """
+    session = db.session()
+    names = {row.id: row.name for row in session.execute(select(Model.id, Model.name))}
+    channels = session.scalars(
         select(Channel).options(joinedload(Channel.models)).order_by(Channel.id)
     ).unique()
-    rows = [_facts(channel, names) for channel in channels]
+    troubles = _troubles(session)
+    rows = [_facts(channel, names, troubles.get(channel.name, {})) for channel in channels]
     if as_json:
         print_json(rows)
         return
     for row in rows:
         state = "enabled" if row["is_enabled"] else "disabled"
-        click.echo(f"{row['name']:<24} {state:<9} {row['base_url']}")
+        click.echo(f"{row['name']:<24} {state:<9} {row['preset']:<14} {row['base_url']}")
         for sold, upstream in row["models"].items():
-            click.echo(f"    {sold}" + ("" if sold == upstream else f" as {upstream}"))
+            trouble = row["troubles"].get(sold)
+            told = "" if trouble is None else f"  {trouble['turn']} since {trouble['since']}"
+            click.echo(f"    {sold}" + ("" if sold == upstream else f" as {upstream}") + told)
 
 
 @channels_commands.command("disable")
@@ -98,53 +135,76 @@ def enable_channel(name: str) -> None:
     click.echo(f"Channel {name} is enabled.")
 
 
+def _offered(session: Session, new: buying.NewChannel) -> dict[str, str]:
+    """What the provider lists of what we sell, as our name and its name."""
+    where = buying.where_it_leads(new)
+    provider = Provider(
+        preset=where.preset,
+        base_url=where.base_url,
+        api_key=new.api_key,
+        allow_private=where.allow_private,
+    )
+    listed = list_models(services().gateway.pool, provider)
+    offered = sold_models_among(session, listed)
+    if not offered and not new.models:
+        raise click.ClickException(
+            f"The provider lists {len(listed)} models, none under a name that we sell. Name them: "
+            "--model SOLD=UPSTREAM."
+        )
+    return offered
+
+
 def _set_enabled(name: str, *, is_enabled: bool) -> None:
     session = db.session()
     channel = buying.find_channel(session, name)
     buying.set_enabled(session, channel=channel, is_enabled=is_enabled)
-    _record(channel, AuditAction.CHANNEL_CHANGED if is_enabled else AuditAction.CHANNEL_DISABLED)
+    action = AuditAction.CHANNEL_CHANGED if is_enabled else AuditAction.CHANNEL_DISABLED
+    record_change(channel, action=action, is_enabled=is_enabled)
     session.commit()
 
 
-def _record(channel: Channel, action: AuditAction) -> None:
-    details = {"channel": channel.name, "base_url": channel.base_url}
-    record(db.session(), actor="operator", action=action, details=details)
+def _troubles(session: Session) -> dict[str, dict[str, dict[str, Any]]]:
+    """By channel and model, what its breaker last did where it is not closed."""
+    found: dict[str, dict[str, dict[str, Any]]] = {}
+    for view in breaker_states(session, is_troubled=True):
+        found.setdefault(view.channel_name, {})[view.model_name] = _trouble(view)
+    return found
 
 
-def _key_from(variable: str) -> str:
-    key = config.secret_from_environment(variable)
-    if key is None:
-        raise click.BadParameter(
-            f"{variable} is not set. Put the provider's key there, so that it is in no history.",
-            param_hint="--api-key-env",
-        )
-    return key
+def _trouble(view: StateView) -> dict[str, Any]:
+    since = view.state.opened_at or view.state.turned_at
+    return {
+        "turn": view.state.turn.value,
+        "since": since.isoformat(timespec="seconds"),
+        "last_failure": view.state.last_failure,
+    }
 
 
-def _pairs(texts: tuple[str, ...]) -> dict[str, str]:
-    pairs = [_pair(text) for text in texts]
-    names = dict(pairs)
-    if len(names) < len(pairs):
-        raise click.BadParameter("A model is named twice.", param_hint="--model")
-    return names
-
-
-def _pair(text: str) -> tuple[str, str]:
-    sold, equals, upstream = text.partition("=")
-    if not equals or not sold or not upstream or len(upstream) > LONGEST_UPSTREAM_NAME:
-        raise click.BadParameter(
-            f"{text[:80]!r} is not SOLD=UPSTREAM, such as gpt-4o=gpt-4o.", param_hint="--model"
-        )
-    return sold, upstream
-
-
-def _facts(channel: Channel, names: dict[int, str]) -> dict[str, Any]:
+def _facts(
+    channel: Channel, names: Mapping[int, str], troubles: Mapping[str, Any]
+) -> dict[str, Any]:
+    served = [row for row in channel.models if row.is_served]
     return {
         "name": channel.name,
+        "preset": channel.preset or "plain",
         "base_url": channel.base_url,
         "is_enabled": channel.is_enabled,
         "allow_private": channel.allow_private,
         "priority": channel.priority,
         "weight": channel.weight,
-        "models": {names[served.model_id]: served.upstream_name for served in channel.models},
+        "models": {names[row.model_id]: row.upstream_name for row in served},
+        "troubles": dict(troubles),
+    }
+
+
+def _preset_facts(preset: Preset) -> dict[str, Any]:
+    return {
+        "name": preset.name,
+        "title": preset.title,
+        "dialect": preset.dialect.value,
+        "base_url": preset.base_url,
+        "base_url_hint": preset.base_url_hint,
+        "allow_private": preset.allow_private,
+        "needs_key": preset.needs_key,
+        "facts": asdict(preset.facts),
     }

@@ -51,6 +51,22 @@ class Text(click.ParamType[str]):
         return text
 
 
+class Line(click.ParamType[str]):
+    """One printable line that is not blank, as long as the database keeps; blanks around it go."""
+
+    name = "text"
+
+    def __init__(self, *, most_characters: int) -> None:
+        self._most_characters = most_characters
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        text = str(value).strip()
+        if not text or not text.isprintable() or len(text) > self._most_characters:
+            most = f"1 to {self._most_characters} printable characters"
+            self.fail(f"{text[:80]!r} must be {most}.", param, ctx)
+        return text
+
+
 def print_json(value: Any) -> None:
     """Print a value for a program to read."""
     click.echo(json.dumps(value, ensure_ascii=False, indent=2))

@@ -1,17 +1,22 @@
-"""`flask keys …`: make a key by hand, look at a user's keys, revoke one."""
+"""`flask keys …`: make a key by hand, look at a user's keys, bound one, revoke one."""
 
+from datetime import datetime
 from typing import Any
 
 import click
+from sqlalchemy.orm import Session
 
 from app.cli.groups import OperatorGroup, print_json
+from app.cli.key_limits import cap_facts, in_words, limit_options, read_changes
 from app.core.database import db
-from app.core.money import format_usd, parse_usd
+from app.core.moments import show_moment
 from app.domain.accounts import keys, users
 from app.domain.accounts.emails import normalise_email
 from app.domain.accounts.key_names import normalise_key_name
 from app.domain.accounts.keys import NewKey
-from app.domain.accounts.models import ApiKey, KeyCap, KeyOrigin, KeyScope
+from app.domain.accounts.limits import change_limits, limits_of, plain, read_limits
+from app.domain.accounts.models import ApiKey, KeyOrigin, KeyScope
+from app.domain.usage.last_use import last_used
 from app.services import services
 
 OPERATOR = "operator"
@@ -23,8 +28,8 @@ keys_commands = OperatorGroup("keys", help="API keys.")
 @click.argument("email")
 @click.argument("name")
 @click.option("--full", is_flag=True, help="May spend paid money; else trial credit alone.")
-@click.option("--cap", metavar="USD", help="Spend cap a calendar month, such as 5 or 0.5.")
-def create_key(email: str, name: str, full: bool, cap: str | None) -> None:
+@limit_options
+def create_key(email: str, name: str, full: bool, **given: str | None) -> None:
     """Make a key called NAME for EMAIL and print its secret, once."""
     session = db.session()
     user = users.by_email(session, normalise_email(email))
@@ -32,7 +37,7 @@ def create_key(email: str, name: str, full: bool, cap: str | None) -> None:
         name=normalise_key_name(name),
         scope=KeyScope.FULL if full else KeyScope.TRIAL,
         origin=KeyOrigin.OPERATOR,
-        cap=None if cap is None else _cap(parse_usd(cap, field="cap")),
+        limits=read_limits(read_changes(session, given)),
     )
     issued = keys.issue(session, services().digester, user=user, new=new, actor=OPERATOR)
     session.commit()
@@ -43,17 +48,42 @@ def create_key(email: str, name: str, full: bool, cap: str | None) -> None:
 @click.argument("email")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_keys(email: str, as_json: bool) -> None:
-    """Show the keys of EMAIL."""
+    """Show the keys of EMAIL, what bounds them, and when they were last used."""
     session = db.session()
     user = users.by_email(session, normalise_email(email))
-    rows = [_facts(key) for key in keys.of_user(session, user.id)]
+    used = last_used(session, user_id=user.id)
+    found = keys.of_user(session, user.id)
     if as_json:
-        print_json(rows)
+        print_json([_facts(session, key, used.get(key.id)) for key in found])
         return
-    for row in rows:
-        cap = "no cap" if row["cap_usd"] is None else f"${row['cap_usd']} a month"
-        head = f"{row['id']:>8}  {row['prefix']}…  {row['state']:<8} {row['scope']:<6}"
-        click.echo(f"{head} {row['name']}  {cap}")
+    for key in found:
+        head = f"{key.id:>8}  {key.prefix}…  {key.state.value:<8} {key.scope.value:<6} {key.name}"
+        last = show_moment(used[key.id]) if key.id in used else "not lately"
+        click.echo(f"{head}  {_limits_in_words(session, key)}  used {last}")
+
+
+@keys_commands.command("limits")
+@click.argument("email")
+@click.argument("key_id", type=int)
+@limit_options
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def limit_key(email: str, key_id: int, as_json: bool, **given: str | None) -> None:
+    """Show, after any changes, what bounds the key KEY_ID of EMAIL.
+
+    The limits are shared by all keys that were made by presenting it, and are changed on the first
+    of them. They are in force within a second.
+    """
+    session = db.session()
+    user = users.by_email(session, normalise_email(email))
+    key = keys.get(session, user_id=user.id, key_id=key_id)
+    changes = read_changes(session, given)
+    if changes:
+        change_limits(session, key=key, changes=changes, actor=OPERATOR)
+        session.commit()
+    if as_json:
+        print_json(plain(limits_of(key)) | {"cap": cap_facts(session, key)})
+        return
+    click.echo(f"{key.name} ({key.prefix}…): {_limits_in_words(session, key)}")
 
 
 @keys_commands.command("revoke")
@@ -69,12 +99,11 @@ def revoke_key(email: str, key_id: int) -> None:
     click.echo(f"{key.name} ({key.prefix}…) is {key.state.value}.")
 
 
-def _cap(limit_nanos: int) -> KeyCap:
-    return KeyCap(limit_nanos=limit_nanos, max_running=None, running=0)
+def _limits_in_words(session: Session, key: ApiKey) -> str:
+    return "; ".join(in_words(session, key)) or "no limits"
 
 
-def _facts(key: ApiKey) -> dict[str, Any]:
-    limit_nanos = key.cap.limit_nanos if key.cap is not None else None
+def _facts(session: Session, key: ApiKey, used_at: datetime | None) -> dict[str, Any]:
     return {
         "id": key.id,
         "name": key.name,
@@ -83,7 +112,8 @@ def _facts(key: ApiKey) -> dict[str, Any]:
         "state": key.state.value,
         "origin": key.origin.value,
         "parent_id": key.parent_id,
-        "cap_usd": None if limit_nanos is None else format_usd(limit_nanos),
-        "expires_at": key.expires_at.isoformat() if key.expires_at else None,
-        "created_at": key.created_at.isoformat(),
+        **plain(limits_of(key)),
+        "cap": cap_facts(session, key),
+        "created_at": show_moment(key.created_at),
+        "last_used_at": None if used_at is None else show_moment(used_at),
     }

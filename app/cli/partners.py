@@ -3,17 +3,15 @@
 from typing import Any
 
 import click
-from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from app.cli.groups import OperatorGroup, print_json
 from app.core.database import db
 from app.core.i18n import LOCALES
-from app.core.money import parse_usd
+from app.core.money import format_usd, parse_usd
 from app.domain.accounts.emails import normalise_email
-from app.domain.accounts.models import InviterState, User
+from app.domain.accounts.models import InviterState
 from app.domain.partners import membership, networks, opening, signing_secrets
-from app.domain.partners.models import Partner
+from app.domain.partners.overview import PartnerOverview, overview
 from app.services import services
 
 OPERATOR = "operator"
@@ -46,23 +44,50 @@ def create_partner(email: str, name: str | None, language: str | None) -> None:
 @partners_commands.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_partners(as_json: bool) -> None:
-    """Show all partners."""
-    session = db.session()
-    found = session.execute(
-        select(Partner, User.email).join(User, User.id == Partner.user_id).order_by(User.id)
-    )
-    rows = [_facts(session, partner, email) for partner, email in found]
+    """Show all partners, whom they brought, and the trial money that they used today."""
+    rows = [_facts(each) for each in overview(db.session(), services().settings.current())]
     if as_json:
         print_json(rows)
         return
     for row in rows:
         state = "active" if row["active"] else "disabled"
-        click.echo(f"{row['id']:>8}  {row['email']}  {row['name'] or '-'}  {state}")
+        brought, budget = row["brought"], row["trial_budget_usd"]
+        counts = f"{brought['accounts']} accounts, {brought['claimed']} claimed"
+        used = f"${budget['used_today']} of ${budget['a_day']} trial today"
+        click.echo(
+            f"{row['id']:>8}  {row['email']}  {row['name'] or '-'}  {state}  {counts}, {used}"
+        )
+
+
+@partners_commands.command("approve")
+@click.argument("partner_id", metavar="ID", type=int)
+@click.option("--name", required=True, help="Their name, as mails may quote it from now on.")
+def approve_partner(partner_id: int, name: str) -> None:
+    """Approve the name of partner ID, and let them invite."""
+    session = db.session()
+    partner = membership.approve(session, partner_id=partner_id, name=name, actor=OPERATOR)
+    session.commit()
+    click.echo(f"Partner {partner_id} may invite, as: {partner.name}")
+
+
+@partners_commands.command("enable")
+@click.argument("partner_id", metavar="ID", type=int)
+def enable_partner(partner_id: int) -> None:
+    """Let partner ID invite again."""
+    _set_active(partner_id, is_active=True)
+    click.echo(f"Partner {partner_id} may invite.")
+
+
+@partners_commands.command("disable")
+@click.argument("partner_id", metavar="ID", type=int)
+def disable_partner(partner_id: int) -> None:
+    """Stop partner ID from inviting. The accounts that they brought are not touched."""
+    _set_active(partner_id, is_active=False)
+    click.echo(f"Partner {partner_id} may not invite any more.")
 
 
 @partners_commands.command("change")
 @click.argument("partner_id", type=int)
-@click.option("--enable/--disable", "is_active", default=None, help="Whether they may invite.")
 @click.option(
     "--require-signature/--allow-unsigned",
     "require_signature",
@@ -72,13 +97,11 @@ def list_partners(as_json: bool) -> None:
 @click.option("--trial-budget", metavar="USD", help="Trial money a day of their vouched calls.")
 def change_partner(
     partner_id: int,
-    is_active: bool | None,
     require_signature: bool | None,
     trial_budget: str | None,
 ) -> None:
-    """Change what PARTNER_ID may do."""
+    """Change the terms of partner PARTNER_ID."""
     asked = {
-        "is_active": is_active,
         "require_signature": require_signature,
         "daily_trial_budget_nanos": (
             None if trial_budget is None else parse_usd(trial_budget, field="trial-budget")
@@ -93,21 +116,32 @@ def change_partner(
     click.echo(f"Partner {partner_id} changed: {', '.join(changes)}.")
 
 
-@partners_commands.command("secret")
-@click.argument("partner_id", type=int)
-@click.option("--revoke-older", is_flag=True, help="End a rotation: keep only the newest secret.")
-def make_secret(partner_id: int, revoke_older: bool) -> None:
-    """Make a new signing secret for PARTNER_ID and print it once; the one before stays valid."""
+@partners_commands.group("secret", cls=OperatorGroup)
+def secret_commands() -> None:
+    """Secrets by which partners sign their calls; two may live at once."""
+
+
+@secret_commands.command("rotate")
+@click.argument("partner_id", metavar="ID", type=int)
+def rotate_secret(partner_id: int) -> None:
+    """Make a new secret for partner ID and print it once; the one before stays valid."""
+    session = db.session()
+    secret = signing_secrets.create(
+        session, services().sealer, partner_id=partner_id, actor=OPERATOR
+    )
+    session.commit()
+    click.echo(secret)
+
+
+@secret_commands.command("revoke-older")
+@click.argument("partner_id", metavar="ID", type=int)
+def revoke_older_secrets(partner_id: int) -> None:
+    """End a rotation: keep only the newest secret of partner ID."""
     session = db.session()
     membership.get(session, partner_id)
-    if revoke_older:
-        count = signing_secrets.revoke_older(session, partner_id=partner_id, actor=OPERATOR)
-        told = f"{count} older secrets revoked."
-    else:
-        sealer = services().sealer
-        told = signing_secrets.create(session, sealer, partner_id=partner_id, actor=OPERATOR)
+    count = signing_secrets.revoke_older(session, partner_id=partner_id, actor=OPERATOR)
     session.commit()
-    click.echo(told)
+    click.echo(f"{count} older secrets revoked.")
 
 
 @partners_commands.command("addresses")
@@ -133,14 +167,32 @@ def change_addresses(
     click.echo("\n".join(listed) or "None listed.")
 
 
-def _facts(session: Session, partner: Partner, email: str) -> dict[str, Any]:
+def _set_active(partner_id: int, *, is_active: bool) -> None:
+    session = db.session()
+    membership.change(session, partner_id=partner_id, actor=OPERATOR, is_active=is_active)
+    session.commit()
+
+
+def _facts(found: PartnerOverview) -> dict[str, Any]:
+    partner, brought = found.partner, found.brought
     return {
         "id": partner.user_id,
-        "email": email,
+        "email": found.email,
         "name": partner.name,
+        "name_approved": partner.is_name_approved,
         "active": partner.is_active,
         "require_signature": partner.require_signature,
         "language": partner.language,
-        "networks": networks.listed(session, partner.user_id),
-        "secrets": len(signing_secrets.live(session, partner.user_id)),
+        "networks": list(found.networks),
+        "secrets": found.live_secrets,
+        "trial_budget_usd": {
+            "a_day": format_usd(found.budget_nanos),
+            "used_today": format_usd(found.budget_used_nanos),
+        },
+        "brought": {
+            "accounts": brought.accounts,
+            "claimed": brought.claimed,
+            "confirmed": brought.confirmed,
+        },
+        "created_at": partner.created_at.isoformat(),
     }

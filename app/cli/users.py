@@ -4,16 +4,19 @@ from typing import Any
 
 import click
 from sqlalchemy import select
-from sqlalchemy.orm import selectinload
+from sqlalchemy.orm import Session, selectinload
 
 from app.cli.groups import OperatorGroup, print_json
-from app.core.database import db
+from app.core.database import db, in_session
 from app.core.i18n import LOCALES
-from app.domain.accounts import claims, roles, users
+from app.core.money import format_usd
+from app.domain.accounts import claims, keys, roles, users
 from app.domain.accounts.emails import normalise_email
 from app.domain.accounts.errors import EmailTaken
 from app.domain.accounts.models import InviterState, User
 from app.domain.accounts.roles import RoleName
+from app.domain.audit import trail
+from app.domain.billing import ledger
 from app.domain.partners import opening
 from app.services import services
 
@@ -60,12 +63,35 @@ def list_users(as_json: bool, count: int) -> None:
         print_json(rows)
         return
     for row in rows:
-        states = (
-            "active" if row["active"] else "disabled",
-            "claimed" if row["claimed_at"] else "unclaimed",
-            *row["roles"],
-        )
-        click.echo(f"{row['id']:>8}  {row['created_at']}  {row['email']}  {', '.join(states)}")
+        states = ", ".join(_states(row))
+        click.echo(f"{row['id']:>8}  {row['created_at']}  {row['email']}  {states}")
+
+
+@users_commands.command("show")
+@click.argument("email")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def show_user(email: str, as_json: bool) -> None:
+    """Show the account of EMAIL: its state, money, keys, inviter, and what was done to it last."""
+    session = db.session()
+    user = users.by_email(session, normalise_email(email))
+    facts = _dossier(session, user)
+    if as_json:
+        print_json(facts)
+        return
+    click.echo(f"{facts['email']}  {facts['id']}  {', '.join(_states(facts))}")
+    click.echo(f"  opened    {facts['created_at']}, claimed {facts['claimed_at'] or 'not yet'}")
+    inviter = facts["inviter"]
+    click.echo(
+        f"  inviter   {inviter or 'none'}" + (f", {facts['inviter_state']}" if inviter else "")
+    )
+    for bucket in ("trial", "paid"):
+        money = facts["wallet"][bucket]
+        click.echo(f"  {bucket:<8}  ${money['balance']}, ${money['held']} of it held")
+    for key in facts["keys"]:
+        told = f"{key['prefix']}…  {key['state']:<8} {key['scope']:<6} {key['name']}"
+        click.echo(f"  key       {key['id']:>6}  {told}")
+    for act in facts["acts"]:
+        click.echo(f"  {act['at'][:19]}  {act['actor']}: {act['action']}")
 
 
 @users_commands.command("disable")
@@ -88,6 +114,46 @@ def _change(email: str, *, enable: bool) -> None:
     (users.enable if enable else users.disable)(session, user=user, actor=OPERATOR)
     session.commit()
     click.echo(f"{user.email} is {'active' if enable else 'disabled'}.")
+
+
+def _states(facts: dict[str, Any]) -> tuple[str, ...]:
+    return (
+        "active" if facts["active"] else "disabled",
+        "claimed" if facts["claimed_at"] else "unclaimed",
+        *facts["roles"],
+    )
+
+
+def _dossier(session: Session, user: User) -> dict[str, Any]:
+    wallet = ledger.look(in_session(session), user_id=user.id)
+    inviter = None if user.inviter_id is None else session.get_one(User, user.inviter_id)
+    return _facts(user) | {
+        "language": user.language,
+        "inviter": None if inviter is None else inviter.email,
+        "has_password": user.password is not None,
+        "wallet": {
+            "trial": _money(wallet.trial_balance, wallet.trial_held),
+            "paid": _money(wallet.paid_balance, wallet.paid_held),
+        },
+        "keys": [
+            {
+                "id": key.id,
+                "name": key.name,
+                "prefix": key.prefix,
+                "scope": key.scope.value,
+                "state": key.state.value,
+            }
+            for key in keys.of_user(session, user.id)
+        ],
+        "acts": [
+            {"at": entry.at.isoformat(), "actor": entry.actor, "action": entry.action}
+            for entry in trail.of_user(session, user.id, count=10)
+        ],
+    }
+
+
+def _money(balance_nanos: int, held_nanos: int) -> dict[str, str]:
+    return {"balance": format_usd(balance_nanos), "held": format_usd(held_nanos)}
 
 
 def _facts(user: User) -> dict[str, Any]:

@@ -1,14 +1,15 @@
-"""`flask wallet …`: look into a wallet, and enter a credit by hand."""
+"""`flask wallet …`: look into a wallet, and enter a credit or a debit by hand."""
 
+from collections.abc import Callable
 from typing import Any
 
 import click
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.cli.groups import OperatorGroup, print_json
+from app.cli.groups import Line, OperatorGroup, print_json
 from app.core import ids
-from app.core.database import db, in_session
+from app.core.database import Execute, db, in_session
 from app.core.money import format_usd, parse_usd
 from app.domain.accounts import users
 from app.domain.accounts.emails import normalise_email
@@ -16,7 +17,7 @@ from app.domain.accounts.models import User
 from app.domain.audit import trail
 from app.domain.audit.actions import AuditAction
 from app.domain.billing import ledger
-from app.domain.billing.errors import NoWallet
+from app.domain.billing.errors import NoWallet, ReferenceUsed
 from app.domain.billing.ledger import Bucket, Movement
 from app.domain.billing.models import (
     AccountKind,
@@ -27,43 +28,78 @@ from app.domain.billing.models import (
     trial_account_id,
 )
 
+_VERBS = {
+    TransferKind.OPERATOR_CREDIT: "credited to",
+    TransferKind.OPERATOR_DEBIT: "taken from",
+}
+
 wallet_commands = OperatorGroup(
     "wallet", help="Wallets: a trial bucket and a paid one for each user."
 )
 
 
+def _movement_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What every movement by hand is told: why, by whom, on which occasion."""
+    options = (
+        click.option("--reason", required=True, help="Why; it is kept with the transfer."),
+        click.option("--actor", default="operator", show_default=True,
+                     help="Who; an email, or a role."),
+        click.option("--reference", type=Line(most_characters=100),
+                     help="Names the occasion: the same one moves its money once."),
+    )  # fmt: skip
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
 @wallet_commands.command("credit")
 @click.argument("email")
 @click.argument("amount")
-@click.option("--reason", required=True, help="Why; it is kept with the transfer.")
-@click.option("--actor", default="operator", show_default=True, help="Who; an email, or a role.")
-@click.option("--reference", help="Names the occasion: the same one credits once.")
+@_movement_options
 def credit_wallet(email: str, amount: str, reason: str, actor: str, reference: str | None) -> None:
     """Add AMOUNT dollars, such as 0.2, to the paid bucket of EMAIL."""
-    session = db.session()
-    user = users.by_email(session, normalise_email(email))
-    movement = Movement(
-        user_id=user.id,
-        bucket=Bucket.PAID,
-        amount_nanos=_amount_above_zero(amount),
-        counterpart=AccountKind.OPERATOR_CREDITS,
-        kind=TransferKind.OPERATOR_CREDIT,
-        reference=f"operator-credit:{reference or ids.mint()}",
-        actor=actor,
-        reason=reason,
+    user = users.by_email(db.session(), normalise_email(email))
+    _enter(
+        ledger.credit,
+        user,
+        Movement(
+            user_id=user.id,
+            bucket=Bucket.PAID,
+            amount_nanos=_amount_above_zero(amount),
+            counterpart=AccountKind.OPERATOR_CREDITS,
+            kind=TransferKind.OPERATOR_CREDIT,
+            reference=f"operator-credit:{reference or ids.mint()}",
+            actor=actor,
+            reason=reason,
+        ),
     )
-    if not ledger.credit(in_session(session), movement):
-        _tell_replay(session, movement)
-        return
-    trail.record(
-        session,
-        actor=actor,
-        action=AuditAction.TRANSFER_ENTERED,
-        user_id=user.id,
-        details={"amount_nanos": movement.amount_nanos, "reference": movement.reference},
+
+
+@wallet_commands.command("debit")
+@click.argument("email")
+@click.argument("amount")
+@_movement_options
+@click.option("--bucket", type=click.Choice([bucket.value for bucket in Bucket]),
+              default=Bucket.PAID.value, show_default=True, help="Which of the two.")  # fmt: skip
+def debit_wallet(
+    email: str, amount: str, reason: str, actor: str, reference: str | None, bucket: str
+) -> None:
+    """Take AMOUNT dollars, such as 0.2, from a bucket of EMAIL: never what a running call holds."""
+    user = users.by_email(db.session(), normalise_email(email))
+    _enter(
+        ledger.debit,
+        user,
+        Movement(
+            user_id=user.id,
+            bucket=Bucket(bucket),
+            amount_nanos=_amount_above_zero(amount),
+            counterpart=AccountKind.OPERATOR_CREDITS,
+            kind=TransferKind.OPERATOR_DEBIT,
+            reference=f"operator-debit:{reference or ids.mint()}",
+            actor=actor,
+            reason=reason,
+        ),
     )
-    session.commit()
-    click.echo(f"${format_usd(movement.amount_nanos)} credited to {user.email}.")
 
 
 @wallet_commands.command("show")
@@ -93,14 +129,43 @@ def _amount_above_zero(text: str) -> int:
     return amount_nanos
 
 
-def _tell_replay(session: Session, movement: Movement) -> None:
-    """Say that the reference was used; fail where it was used for something else."""
+def _enter(rule: Callable[[Execute, Movement], bool], user: User, movement: Movement) -> None:
+    """Move the money and leave a trace, once for each reference; then say so."""
+    session = db.session()
+    verb = _VERBS[movement.kind]
+    if not rule(in_session(session), movement):
+        _tell_replay(session, movement, verb)
+        return
+    trail.record(
+        session,
+        actor=movement.actor,
+        action=AuditAction.TRANSFER_ENTERED,
+        user_id=user.id,
+        details={
+            "kind": movement.kind.value,
+            "amount_nanos": movement.amount_nanos,
+            "reference": movement.reference,
+        },
+    )
+    session.commit()
+    click.echo(f"${format_usd(movement.amount_nanos)} {verb} {user.email}.")
+
+
+def _tell_replay(session: Session, movement: Movement, verb: str) -> None:
+    """Say that the reference was used. Raises ReferenceUsed where it was for something else."""
     earlier = session.scalars(
         select(Transfer).where(Transfer.reference == movement.reference)
     ).one()
-    if (earlier.user_id, earlier.amount_nanos) != (movement.user_id, movement.amount_nanos):
-        raise click.ClickException("This reference was used for another credit. Nothing changed.")
-    click.echo(f"Credited before, on {earlier.at.isoformat()}. Nothing changed.")
+    own_account_id = (
+        trial_account_id(movement.user_id)
+        if movement.bucket is Bucket.TRIAL
+        else paid_account_id(movement.user_id)
+    )
+    is_same = own_account_id in (earlier.debit_account_id, earlier.credit_account_id)
+    if not is_same or earlier.amount_nanos != movement.amount_nanos:
+        raise ReferenceUsed
+    before = f"{verb.partition(' ')[0].capitalize()} before"
+    click.echo(f"{before}, on {earlier.at.isoformat()}. Nothing changed.")
 
 
 def _facts(session: Session, user: User, *, count: int) -> dict[str, Any]:

@@ -39,9 +39,11 @@ def test_added_model_is_published_with_its_price(app: Flask, session: Session):
         "kind": "chat",
         "is_published": True,
         "is_sellable": False,
+        "is_below_cost": False,
         "retires_on": None,
         "usd_per_million": {"input": "2.5", "cached_input": "1.25", "output": "10"},
         "tiers": [],
+        "coming": None,
     }
     model = session.scalars(select(Model)).one()
     assert (model.max_input_tokens, model.max_output_tokens) == (128_000, 16_384)
@@ -145,10 +147,11 @@ def test_model_is_added_once(app: Flask, session: Session):
 def test_new_price_is_a_new_version_and_replaces_the_whole(app: Flask, session: Session):
     catalog(app, "add", "gpt-4o", *CHAT, "--cached-input", "1.25")
     result = catalog(
-        app, "price", "gpt-4o", "--input", "3", "--output", "12", "--reason", "they raised it"
-    )
+        app, "price", "gpt-4o", "--input", "3", "--output", "12", "--reason", "they raised it",
+        "--now",
+    )  # fmt: skip
     assert result.exit_code == 0, result.output
-    assert result.stdout == "gpt-4o costs from now on: input 3, output 12 (version 2).\n"
+    assert result.stdout == "gpt-4o costs from now on: input 3, output 12.\n"
     assert listed(app)["gpt-4o"]["usd_per_million"] == {"input": "3", "output": "12"}
     first, second = session.scalars(select(PriceVersion).order_by(PriceVersion.id)).all()
     assert "1250000000" in first.sheet
@@ -188,3 +191,91 @@ def test_list_shows_tiers(app: Flask):
         assert row["tiers"][0]["above_input_tokens"] > 0
         assert row["tiers"][0]["usd_per_million"]
     assert "dearer tiers above" in catalog(app, "list").stdout
+
+
+def test_list_is_narrowed_by_provider_and_kind(app: Flask):
+    assert app.test_cli_runner().invoke(args=["demo"]).exit_code == 0
+    rows = json.loads(catalog(app, "list", "--json", "--provider", "xai").stdout)
+    assert {row["provider"] for row in rows} == {"xai"}
+    rows = json.loads(catalog(app, "list", "--json", "--kind", "embedding").stdout)
+    assert len(rows) == 5
+    assert {row["kind"] for row in rows} == {"embedding"}
+
+
+def test_models_are_taken_off_sale_and_offered_again(app: Flask, session: Session):
+    catalog(app, "add", "a", *CHAT)
+    catalog(app, "add", "b", *CHAT)
+    assert catalog(app, "unpublish", "a", "b").exit_code == 0
+    assert {row["is_published"] for row in listed(app).values()} == {False}
+    assert catalog(app, "publish", "a").stdout == "a is published.\n"
+    assert [row["is_published"] for row in listed(app).values()] == [True, False]
+    details = session.scalars(select(AuditEntry.details).order_by(AuditEntry.id)).all()
+    assert details[-1] == {"model": "a", "changes": {"is_published": [False, True]}}
+
+
+def test_what_is_so_already_leaves_no_trace(app: Flask, session: Session):
+    catalog(app, "add", "a", *CHAT)
+    for words in (("publish", "a"), ("trial", "a", "on"), ("retire", "a", "--never")):
+        assert catalog(app, *words).exit_code == 0
+    assert len(session.scalars(select(AuditEntry)).all()) == 1
+
+
+def test_one_unknown_model_leaves_all_as_they_were(app: Flask):
+    catalog(app, "add", "a", *CHAT)
+    assert catalog(app, "unpublish", "a", "nothing").exit_code == 1
+    assert listed(app)["a"]["is_published"]
+
+
+def test_kind_that_is_not_served_is_not_published(app: Flask):
+    assert app.test_cli_runner().invoke(args=["demo"]).exit_code == 0
+    result = catalog(app, "publish", "whisper-1")
+    assert result.exit_code == 1
+    assert "not served yet" in result.stderr
+
+
+def test_a_model_retires_on_a_day_with_a_replacement_and_may_stay_after_all(app: Flask):
+    catalog(app, "add", "old", *CHAT)
+    catalog(app, "add", "new", *CHAT)
+    result = catalog(app, "retire", "old", "--on", "2027-01-01", "--replacement", "new")
+    assert result.stdout == "old retires on 2027-01-01; its replacement is new.\n"
+    shown = json.loads(catalog(app, "show", "old", "--json").stdout)
+    assert (shown["retires_on"], shown["replacement"]) == ("2027-01-01", "new")
+    assert catalog(app, "retire", "old", "--never").exit_code == 0
+    shown = json.loads(catalog(app, "show", "old", "--json").stdout)
+    assert (shown["retires_on"], shown["replacement"]) == (None, None)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        (), ("--on", "2027-01-01", "--never"), ("--on", "tomorrow"),
+        ("--never", "--replacement", "old"), ("--on", "2027-01-01", "--replacement", "old"),
+        ("--on", "2027-01-01", "--replacement", "nothing"),
+    ],
+)  # fmt: skip
+def test_retirement_that_makes_no_sense_is_refused(app: Flask, words: tuple[str, ...]):
+    catalog(app, "add", "old", *CHAT)
+    assert catalog(app, "retire", "old", *words).exit_code in (1, 2)
+    assert listed(app)["old"]["retires_on"] is None
+
+
+def test_trial_keys_are_kept_away_from_a_model(app: Flask):
+    catalog(app, "add", "dear", *CHAT)
+    assert catalog(app, "trial", "dear", "off").stdout == "Trial keys may not call dear.\n"
+    assert not json.loads(catalog(app, "show", "dear", "--json").stdout)["allows_trial"]
+
+
+def test_any_unit_may_be_priced(app: Flask):
+    units = ("--unit", "cache_write=1.25", "--unit", "tool_call=0.01")
+    result = catalog(app, "add", "writer", *CHAT, *units)
+    assert result.exit_code == 0, result.output
+    usd = listed(app)["writer"]["usd_per_million"]
+    assert (usd["cache_write"], usd["tool_call"]) == ("1.25", "10000")
+
+
+@pytest.mark.parametrize("unit", ["nothing=1", "cache_write", "cache_write=-1", "input=2"])
+def test_unit_that_is_none_or_priced_twice_is_refused(app: Flask, unit: str):
+    result = catalog(app, "add", "writer", *CHAT, "--unit", unit)
+    assert result.exit_code != 0
+    assert result.output.count("Error") == 1
+    assert listed(app) == {}

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,15 @@ from app import create_app
 from app.cli import demonstration
 from app.core.database import db
 from app.domain.audit.models import AuditEntry
-from app.domain.channels.models import Channel
+from app.domain.catalog.models import Model
+from app.domain.channels.models import (
+    BreakerState,
+    BreakerTurn,
+    Channel,
+    ChannelModel,
+    StreamUsage,
+)
+from app.domain.channels.presets import PRESETS
 from app.services import services
 from tests.conftest import boot_settings
 from tests.running_product import running_product
@@ -63,12 +72,14 @@ def test_added_channel_serves_and_never_shows_its_key(
     (row,) = json.loads(shown[1].stdout)
     assert row == {
         "name": "main",
+        "preset": "plain",
         "base_url": URL,
         "is_enabled": True,
         "allow_private": False,
         "priority": 5,
         "weight": 3,
         "models": {"gpt-4o": "gpt-4o-2024-11-20", "gpt-4o-mini": "mini"},
+        "troubles": {},
     }
     assert "gpt-4o as gpt-4o-2024-11-20" in shown[0].stdout
     assert all(provider_key not in each.output for each in shown)
@@ -144,12 +155,13 @@ def test_key_that_no_header_carries_is_refused_without_repeating_it(
     ("models", "said"),
     [
         (("--model", "unknown=x"), "There is no model 'unknown'"),
-        (("--model", "gpt-4o"), "is not SOLD=UPSTREAM"),
-        (("--model", "=x"), "is not SOLD=UPSTREAM"),
-        (("--model", "gpt-4o="), "is not SOLD=UPSTREAM"),
-        (("--model", "gpt-4o=" + "x" * 257), "is not SOLD=UPSTREAM"),
+        (("--model", ""), "is not SOLD or SOLD=UPSTREAM"),
+        (("--model", "=x"), "is not SOLD or SOLD=UPSTREAM"),
+        (("--model", "gpt-4o="), "is not SOLD or SOLD=UPSTREAM"),
+        (("--model", "gpt-4o=" + "x" * 257), "is not SOLD or SOLD=UPSTREAM"),
         (("--model", "gpt-4o=a", "--model", "gpt-4o=b"), "named twice"),
-        ((), "--model"),
+        (("--model", "gpt-4o", "--model", "gpt-4o=b"), "named twice"),
+        ((), "SOLD=UPSTREAM"),
     ],
 )
 def test_bad_models_are_refused(shop: Flask, session: Session, models: tuple[str, ...], said: str):
@@ -157,6 +169,79 @@ def test_bad_models_are_refused(shop: Flask, session: Session, models: tuple[str
     assert result.exit_code in (1, 2)
     assert said in result.stderr
     assert session.scalars(select(Channel)).all() == []
+
+
+def test_a_preset_says_where_and_one_name_is_enough(shop: Flask, session: Session):
+    result = add(shop, "--preset", "mistral", "--api-key-env", "PROVIDER_KEY", "--model", "gpt-4o")
+    assert result.exit_code == 0, result.output
+    (row,) = json.loads(invoke(shop, "channels", "list", "--json").stdout)
+    assert (row["preset"], row["base_url"]) == ("mistral", "https://api.mistral.ai/v1")
+    assert row["models"] == {"gpt-4o": "gpt-4o"}
+    served = session.scalars(select(ChannelModel)).one()
+    assert served.stream_usage is StreamUsage.ALWAYS
+
+
+def test_a_server_of_ones_own_needs_no_key(shop: Flask, session: Session):
+    result = add(shop, "--preset", "ollama", "--model", "gpt-4o=llama3.2")
+    assert result.exit_code == 0, result.output
+    channel = session.scalars(select(Channel)).one()
+    assert (channel.base_url, channel.allow_private) == ("http://127.0.0.1:11434/v1", True)
+    assert services(shop).sealer.open(channel.sealed_key) == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--preset", "openai"), "--api-key-env"),
+        (("--preset", "azure", "--api-key-env", "PROVIDER_KEY"), "RESOURCE.openai.azure.com"),
+        (("--api-key-env", "PROVIDER_KEY"), "https://HOST/v1"),
+        (("--preset", "opnai", "--api-key-env", "PROVIDER_KEY"), "opnai"),
+    ],
+)
+def test_what_the_preset_leaves_open_is_asked_for(
+    shop: Flask, session: Session, words: tuple[str, ...], said: str
+):
+    result = add(shop, *words, "--model", "gpt-4o")
+    assert result.exit_code in (1, 2)
+    assert said in result.stderr
+    assert session.scalars(select(Channel)).all() == []
+
+
+def test_presets_are_shown_with_all_that_they_say(shop: Flask):
+    shown = invoke(shop, "channels", "presets").stdout
+    assert "https://api.groq.com/openai/v1" in shown
+    rows = {row["name"]: row for row in json.loads(
+        invoke(shop, "channels", "presets", "--json").stdout)}  # fmt: skip
+    assert rows.keys() == PRESETS.keys()
+    assert rows["mistral"]["facts"]["stream_usage"] == "always"
+    assert rows["azure"]["base_url"] is None
+
+
+def test_models_in_trouble_are_shown(shop: Flask, session: Session):
+    add(shop, *GOOD)
+    channel = session.scalars(select(Channel)).one()
+    model = session.scalars(select(Model).where(Model.name == "gpt-4o")).one()
+    opened_at = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
+    session.add(
+        BreakerState(
+            channel_id=channel.id,
+            model_id=model.id,
+            turn=BreakerTurn.OPEN,
+            opened_at=opened_at,
+            turned_at=opened_at,
+            last_failure="status_500",
+        )
+    )
+    session.commit()
+    (row,) = json.loads(invoke(shop, "channels", "list", "--json").stdout)
+    assert row["troubles"] == {
+        "gpt-4o": {
+            "turn": "open",
+            "since": "2026-11-24T09:30:00+00:00",
+            "last_failure": "status_500",
+        }
+    }
+    assert "open since 2026-11-24T09:30:00+00:00" in invoke(shop, "channels", "list").stdout
 
 
 @pytest.mark.parametrize("words", [("--weight", "0"), ("--weight", "9" * 20), ("--priority", "x")])
@@ -234,7 +319,7 @@ def test_changes_are_in_force_in_a_running_process_within_a_second(
     cost = float(running().headers["x-cost-usd"])
     priced = invoke(
         operator, "catalog", "price", "gpt-4o", "--input", "250", "--output", "1000",
-        "--reason", "a hundred times",
+        "--reason", "a hundred times", "--now",
     )  # fmt: skip
     assert priced.exit_code == 0, priced.output
     _soon(lambda: float(running().headers["x-cost-usd"]) > 50 * cost)

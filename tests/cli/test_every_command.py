@@ -1,6 +1,6 @@
 """What holds for every operator's command: it explains itself, and refuses in one sentence."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import click
@@ -14,17 +14,19 @@ from app.core.database import db
 from tests.conftest import boot_settings
 
 
-def walk() -> Iterator[tuple[tuple[str, ...], click.Command]]:
-    for command in COMMANDS:
+def walk(
+    commands: Iterable[click.Command] = COMMANDS, before: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    for command in commands:
         assert command.name is not None
-        yield (command.name,), command
+        words = (*before, command.name)
+        yield words, command
         if isinstance(command, click.Group):
-            for name, inner in command.commands.items():
-                yield (command.name, name), inner
+            yield from walk(command.commands.values(), words)
 
 
 ALL = [pytest.param(words, command, id=" ".join(words)) for words, command in walk()]
-SHOWING = ("list", "show", "history", "verify", "demo")
+SHOWING = ("list", "show", "history", "verify", "demo", "doctor")
 
 
 @pytest.mark.parametrize(("words", "command"), ALL)
@@ -58,6 +60,8 @@ def test_every_command_refuses_in_one_sentence():
     [
         ("catalog", "list"), ("channels", "list"), ("ledger", "verify"), ("holds", "sweep"),
         ("mail", "list"), ("settings", "list"), ("users", "list"), ("partners", "list"),
+        ("alerts", "list"), ("requests", "list"), ("vouchers", "list"),
+        ("users", "show", "a@example.com"), ("requests", "show", "1"),
         ("wallet", "show", "a@example.com"), ("keys", "list", "a@example.com"),
         ("demo", "remove"),
     ],

@@ -10,6 +10,7 @@ from sqlalchemy import select
 from app.domain.accounts import claims
 from app.domain.accounts.models import User
 from app.services import services
+from tests.factories import credit, make_key, make_user
 
 
 @pytest.fixture
@@ -59,8 +60,39 @@ def test_disabled_account_is_listed_as_such_and_may_be_enabled(runner):
     assert json.loads(run(runner, "list", "--json").stdout)[0]["active"]
 
 
-def test_unknown_email_is_told(runner):
-    result = run(runner, "disable", "nobody@example.com")
+def test_show_tells_money_keys_inviter_and_last_acts(runner, app, session):
+    inviter = make_user(session, email="hr@example.com")
+    user = make_user(session, email="user@example.com", inviter=inviter, roles=["admin"])
+    credit(session, user.id, 3_000_000_000)
+    key, secret = make_key(session, services(app).digester, user, name="laptop")
+    session.commit()
+    run(runner, "disable", "user@example.com")
+    facts = json.loads(run(runner, "show", " User@Example.com", "--json").stdout)
+    assert (facts["id"], facts["active"], facts["roles"]) == (user.id, False, ["admin"])
+    assert (facts["inviter"], facts["inviter_state"]) == ("hr@example.com", "provisional")
+    assert facts["wallet"]["paid"] == {"balance": "3", "held": "0"}
+    assert facts["keys"] == [
+        {"id": key.id, "name": "laptop", "prefix": key.prefix, "scope": "full", "state": "active"}
+    ]
+    assert [act["action"] for act in facts["acts"]] == ["account_disabled"]
+    shown = run(runner, "show", "user@example.com").stdout
+    assert f"user@example.com  {user.id}  disabled, claimed, admin" in shown
+    assert "inviter   hr@example.com, provisional" in shown
+    assert "paid      $3, $0 of it held" in shown
+    assert "operator: account_disabled" in shown
+    assert secret not in shown
+
+
+def test_show_of_an_account_that_nobody_invited(runner):
+    run(runner, "create", "user@example.com")
+    shown = run(runner, "show", "user@example.com").stdout
+    assert "inviter   none\n" in shown
+    assert "claimed not yet" in shown
+
+
+@pytest.mark.parametrize("command", ["disable", "enable", "show"])
+def test_unknown_email_is_told(runner, command):
+    result = run(runner, command, "nobody@example.com")
     assert (result.exit_code, result.stderr) == (1, "Error: There is no user nobody@example.com.\n")
 
 

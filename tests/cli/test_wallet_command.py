@@ -69,7 +69,7 @@ def test_reference_of_another_credit_is_refused(app: Flask, books: Books):
     run(app, "credit", EMAIL, "1", "--reason", "bank", "--reference", "line 17")
     other = run(app, "credit", EMAIL, "2", "--reason", "bank", "--reference", "line 17")
     assert other.exit_code == 1
-    assert "used for another credit" in other.output
+    assert "used for another movement" in other.output
     assert paid(books) == 1_000_000_000
 
 
@@ -114,7 +114,61 @@ def test_show_as_json(app: Flask, books: Books):
     assert transfer["reference"] == "operator-credit:line 1"
 
 
-@pytest.mark.parametrize("command", ["credit", "show"])
+def test_debit_takes_from_the_bucket_that_is_named(app: Flask, books: Books):
+    run(app, "credit", EMAIL, "3", "--reason", "paid by bank")
+    result = run(app, "debit", EMAIL, "1", "--reason", "sent back")
+    assert result.output == f"$1 taken from {EMAIL}.\n"
+    assert run(app, "debit", EMAIL, "0.05", "--bucket", "trial", "--reason", "abuse").exit_code == 0
+    assert wallet(books) == (150_000_000, 0, 2_000_000_000, 0)
+    assert books.rows(
+        "SELECT debit_account_id % 2, credit_account_id, kind, reason FROM transfers"
+        " WHERE kind = 'operator_debit' ORDER BY id"
+    ) == [(1, 3, "operator_debit", "sent back"), (0, 3, "operator_debit", "abuse")]
+    with Session(books.engine) as session:
+        last = session.scalars(select(AuditEntry).order_by(AuditEntry.id.desc())).first()
+    assert last is not None
+    assert (last.action, last.details["kind"]) == ("transfer_entered", "operator_debit")
+    assert books.drifts() == []
+
+
+def wallet(books: Books) -> tuple[int, int, int, int]:
+    (row,) = books.rows("SELECT user_id FROM wallets")
+    return books.wallet(row[0])
+
+
+def test_debit_never_takes_what_a_call_holds(app: Flask, books: Books):
+    run(app, "credit", EMAIL, "1", "--reason", "paid by bank")
+    (row,) = books.rows("SELECT user_id FROM wallets")
+    books.hold(books.key(row[0]), 200_000_000 + 400_000_000)
+    refused = run(app, "debit", EMAIL, "0.7", "--reason", "sent back")
+    assert refused.exit_code == 1
+    assert "does not hold that much that is free" in refused.output
+    assert run(app, "debit", EMAIL, "0.6", "--reason", "sent back").exit_code == 0
+    assert wallet(books) == (200_000_000, 200_000_000, 400_000_000, 400_000_000)
+    assert books.drifts() == []
+
+
+def test_debit_with_reference_is_entered_once(app: Flask, books: Books):
+    run(app, "credit", EMAIL, "3", "--reason", "bank", "--reference", "case 7")
+    arguments = ("debit", EMAIL, "1", "--reason", "bank", "--reference", "case 7")
+    assert run(app, *arguments).exit_code == 0
+    again = run(app, *arguments)
+    assert again.output.startswith("Taken before, on ")
+    for other in (("0.1", "--bucket", "paid"), ("1", "--bucket", "trial")):
+        refused = run(app, "debit", EMAIL, *other, "--reason", "x", "--reference", "case 7")
+        assert refused.exit_code == 1
+        assert "used for another movement" in refused.output
+    assert wallet(books) == (200_000_000, 0, 2_000_000_000, 0)
+
+
+@pytest.mark.parametrize("reference", ["", " ", "x" * 101, "a\nb"])
+def test_reference_fits_the_books(app: Flask, books: Books, reference: str):
+    result = run(app, "credit", EMAIL, "1", "--reason", "bank", "--reference", reference)
+    assert result.exit_code == 2
+    assert paid(books) == 0
+
+
+@pytest.mark.parametrize("command", ["credit", "debit", "show"])
 def test_every_command_explains_itself(app: Flask, command: str):
     result = run(app, command, "--help")
     assert result.exit_code == 0
