@@ -27,6 +27,8 @@ from app.domain.accounts.models import (
 from app.domain.billing import ledger
 from app.domain.billing.ledger import Bucket, Movement
 from app.domain.billing.models import AccountKind, TransferKind
+from app.domain.channels.models import LimitField, StreamUsage
+from app.domain.channels.offers import PriceHistory, Route
 from app.domain.partners.models import Partner, PartnerNetwork, PartnerSecret
 
 _numbers = itertools.count(1)
@@ -189,3 +191,28 @@ def _role(session: Session, name: str) -> Role:
         role = Role(name=name)
         session.add(role)
     return role
+
+
+def make_route(channel_id: int = 1, **facts: Any) -> Route:
+    """A way to a model with the facts of a plain provider, none behind it."""
+    plain: dict[str, Any] = {
+        "channel_name": f"channel{channel_id}",
+        "base_url": "https://provider.example/v1",
+        "api_key": "sk-test",
+        "allow_private": False,
+        "priority": 0,
+        "weight": 1,
+        "upstream_name": "talk",
+        "limit_field": LimitField.MAX_TOKENS,
+        "limit_includes_reasoning": True,
+        "enforces_limit": True,
+        "stream_usage": StreamUsage.ASK,
+        "cancel_stops_billing": False,
+        "cut_member": None,
+        "base64_embeddings": True,
+        "knows_service_tier": False,
+        "knows_safety_identifier": False,
+        "retry_after_timeout": False,
+        "costs": PriceHistory.of([]),
+    }
+    return Route(channel_id=channel_id, **{**plain, **facts})

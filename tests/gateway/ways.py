@@ -1,12 +1,10 @@
 """Ways to a model, without any provider behind them, and a clock to test their health by."""
 
-from dataclasses import replace
-
 from app.domain.channels.breaker import BreakerRules
-from app.domain.channels.models import LimitField, StreamUsage
-from app.domain.channels.offers import PriceHistory, Route
+from app.domain.channels.offers import Route
 from app.gateway.health import ChannelHealth
 from app.gateway.provider_errors import Sort
+from tests.factories import make_route
 
 MODEL = 7
 RULES = BreakerRules()
@@ -22,28 +20,7 @@ class Time:
 
 
 def route(channel_id: int = 1, **facts: object) -> Route:
-    plain = Route(
-        channel_id=channel_id,
-        channel_name=f"channel{channel_id}",
-        base_url="https://provider.example/v1",
-        api_key=SECRET,
-        allow_private=False,
-        priority=0,
-        weight=1,
-        upstream_name="talk",
-        limit_field=LimitField.MAX_TOKENS,
-        limit_includes_reasoning=True,
-        enforces_limit=True,
-        stream_usage=StreamUsage.ASK,
-        cancel_stops_billing=False,
-        cut_member=None,
-        base64_embeddings=True,
-        knows_service_tier=False,
-        knows_safety_identifier=False,
-        retry_after_timeout=False,
-        costs=PriceHistory.of([]),
-    )
-    return replace(plain, **facts)  # type: ignore[arg-type]
+    return make_route(channel_id, **{"api_key": SECRET, **facts})
 
 
 def fail(health: ChannelHealth, way: Route, times: int = 1, sort: Sort = Sort.ELSEWHERE) -> None:

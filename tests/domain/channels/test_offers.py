@@ -29,12 +29,13 @@ from app.domain.catalog.selling import (
 )
 from app.domain.channels import buying
 from app.domain.channels.buying import NewChannel, add_channel, find_channel
-from app.domain.channels.models import ChannelModel, LimitField, StreamUsage
-from app.domain.channels.offers import Offer, OfferBook, Price, PriceHistory, Route
+from app.domain.channels.models import ChannelModel, StreamUsage
+from app.domain.channels.offers import Offer, OfferBook, Price, PriceHistory
 from app.domain.channels.stream_usage import StoreStreamUsage
 from app.domain.settings.revisions import RevisionWatch
 from app.services import services
 from tests.conftest import FrozenTime
+from tests.factories import make_route
 
 API_KEY = "sk-provider-canary-7f3a"
 SEALING_KEY, LOST_KEY = (Fernet.generate_key().decode() for _ in range(2))
@@ -43,27 +44,7 @@ RETIRES_ON = date(2026, 12, 1)
 MIDNIGHT_MS = int(datetime(2026, 12, 1, tzinfo=UTC).timestamp()) * 1_000
 LONG_S = 3_600.0
 
-ROUTE = Route(
-    channel_id=1,
-    channel_name="main",
-    base_url="https://provider.example/v1",
-    api_key=API_KEY,
-    allow_private=False,
-    priority=0,
-    weight=1,
-    upstream_name="talk",
-    limit_field=LimitField.MAX_TOKENS,
-    limit_includes_reasoning=True,
-    enforces_limit=True,
-    stream_usage=StreamUsage.ASK,
-    cancel_stops_billing=False,
-    cut_member=None,
-    base64_embeddings=True,
-    knows_service_tier=False,
-    knows_safety_identifier=False,
-    retry_after_timeout=False,
-    costs=PriceHistory.of([]),
-)
+ROUTE = make_route(channel_name="main", api_key=API_KEY)
 OFFER = Offer(
     model_id=1,
     name="talk",

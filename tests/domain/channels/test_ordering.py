@@ -9,35 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.channels.models import LimitField, StreamUsage
-from app.domain.channels.offers import PriceHistory, Route
+from app.domain.channels.offers import Route
 from app.domain.channels.ordering import ATTEMPTS_MAX, order_routes
+from tests.factories import make_route
 
 DRAWS = 4_000
-
-
-def route(channel_id: int, *, priority: int = 0, weight: int = 1) -> Route:
-    return Route(
-        channel_id=channel_id,
-        channel_name=f"channel{channel_id}",
-        base_url="https://provider.example/v1",
-        api_key="sk-test",
-        allow_private=False,
-        priority=priority,
-        weight=weight,
-        upstream_name="talk",
-        limit_field=LimitField.MAX_TOKENS,
-        limit_includes_reasoning=True,
-        enforces_limit=True,
-        stream_usage=StreamUsage.ASK,
-        cancel_stops_billing=False,
-        cut_member=None,
-        base64_embeddings=True,
-        knows_service_tier=False,
-        knows_safety_identifier=False,
-        retry_after_timeout=False,
-        costs=PriceHistory.of([]),
-    )
 
 
 def no_chance() -> float:
@@ -58,7 +34,7 @@ def assert_share(times: int, share: float) -> None:
 
 ROUTES = st.lists(st.tuples(st.integers(-3, 3), st.integers(1, 1_000_000)), max_size=8).map(
     lambda facts: [
-        route(number, priority=priority, weight=weight)
+        make_route(number, priority=priority, weight=weight)
         for number, (priority, weight) in enumerate(facts)
     ]
 )
@@ -87,39 +63,43 @@ def test_at_most_three_are_tried():
     assert ATTEMPTS_MAX == 3
 
 
-@pytest.mark.parametrize("routes", [[], [route(1)]])
+@pytest.mark.parametrize("routes", [[], [make_route(1)]])
 def test_where_there_is_no_choice_no_chance_is_asked(routes):
     assert order_routes(routes, random=no_chance) == routes
 
 
 def test_a_higher_priority_is_first_however_light():
-    routes = [route(1, weight=1_000_000), route(2, priority=1)]
+    routes = [make_route(1, weight=1_000_000), make_route(2, priority=1)]
     assert draw(routes, place=0) == {2: DRAWS}
 
 
 def test_each_is_first_in_proportion_to_its_weight():
-    times = draw([route(1, weight=1), route(2, weight=3), route(3, weight=6)], place=0)
+    times = draw(
+        [make_route(1, weight=1), make_route(2, weight=3), make_route(3, weight=6)], place=0
+    )
     assert_share(times[1], 0.1)
     assert_share(times[2], 0.3)
     assert_share(times[3], 0.6)
 
 
 def test_second_place_is_drawn_by_weight_among_those_that_are_left():
-    times = draw([route(1, weight=1), route(2, weight=3), route(3, weight=6)], place=1)
+    times = draw(
+        [make_route(1, weight=1), make_route(2, weight=3), make_route(3, weight=6)], place=1
+    )
     assert_share(times[1], 0.3 * 1 / 7 + 0.6 * 1 / 4)
     assert_share(times[2], 0.1 * 3 / 9 + 0.6 * 3 / 4)
     assert_share(times[3], 0.1 * 6 / 9 + 0.3 * 6 / 7)
 
 
 def test_weights_count_only_within_a_priority():
-    routes = [route(1, priority=1), route(2, weight=3), route(3, weight=1)]
+    routes = [make_route(1, priority=1), make_route(2, weight=3), make_route(3, weight=1)]
     times = draw(routes, place=1)
     assert_share(times[2], 0.75)
     assert times[1] == 0
 
 
 def test_chance_at_its_ends_breaks_nothing():
-    routes = [route(1), route(2, weight=5), route(3)]
+    routes = [make_route(1), make_route(2, weight=5), make_route(3)]
     for value in (0.0, 1.0 - 2**-53):
         order = order_routes(routes, random=repeat(value).__next__)
         assert {chosen.channel_id for chosen in order} == {1, 2, 3}
