@@ -11,7 +11,13 @@ from flask.cli import with_appcontext
 from app.cli.groups import print_json
 from app.cli.prices import changes_text, moment_text, usd_facts
 from app.core.database import db
-from app.domain.catalog.importing import ListFormat, Skipped, read_price_list
+from app.domain.catalog.importing import (
+    ListFormat,
+    PriceList,
+    Skipped,
+    own_price_list,
+    read_price_list,
+)
 from app.domain.catalog.importing.files import LARGEST_BYTES
 from app.domain.catalog.wording import base_prices_text
 from app.domain.channels.buying import find_channel
@@ -31,7 +37,9 @@ SHOWN_NAMES = 5
 
 
 @click.command("import")
-@click.argument("file", type=click.File("rb"))
+@click.argument("file", metavar="[FILE]", type=click.File("rb"), required=False)
+@click.option("--starting", "is_starting", is_flag=True,
+              help="Instead of a file: the starting catalogue that the program brings.")  # fmt: skip
 @click.option("--format", "format_name", type=click.Choice([one.value for one in ListFormat]),
               help="Else seen from its shape.")  # fmt: skip
 @click.option("--provider", "providers", multiple=True, help="Only of this provider. Repeat.")
@@ -45,7 +53,8 @@ SHOWN_NAMES = 5
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @with_appcontext
 def import_command(
-    file: BinaryIO,
+    file: BinaryIO | None,
+    is_starting: bool,
     format_name: str | None,
     providers: tuple[str, ...],
     only: str,
@@ -55,7 +64,7 @@ def import_command(
     is_applied: bool,
     as_json: bool,
 ) -> None:
-    """Compare FILE with the catalogue; with --apply take over what it adds and changes.
+    """Compare a price list with the catalogue; with --apply take over what it adds and changes.
 
     FILE is LiteLLM's model_prices_and_context_window.json or the api.json of models.dev ("-" reads
     what is piped in). Its prices are what providers charge: a new model is sold at that and its
@@ -63,10 +72,7 @@ def import_command(
     announced as usual, and nothing is sold below cost.
     """
     session = db.session()
-    price_list = read_price_list(
-        file.read(LARGEST_BYTES + 1),
-        list_format=None if format_name is None else ListFormat(format_name),
-    )
+    price_list, source = _read(file, is_starting=is_starting, format_name=format_name)
     choices = Choices(
         providers=frozenset(providers),
         only=only,
@@ -81,12 +87,26 @@ def import_command(
         review = {}
         _tell(plan)
     if is_applied and not plan.is_empty:
-        write_import(session, plan, author=OPERATOR, reason=f"imported from {Path(file.name).name}")
+        write_import(session, plan, author=OPERATOR, reason=f"imported from {source}")
         session.commit()
     if as_json:
         print_json({"is_applied": is_applied, **review})
     elif not plan.is_empty:
         click.echo("Written." if is_applied else "Nothing was written: add --apply to do so.")
+
+
+def _read(
+    file: BinaryIO | None, *, is_starting: bool, format_name: str | None
+) -> tuple[PriceList, str]:
+    """The list, and what to call it. Raises `UsageError` where none or two are named."""
+    if is_starting == (file is not None):
+        raise click.UsageError("Name a FILE, or --starting.")
+    if file is None:
+        return own_price_list(), "the starting catalogue of October 2026"
+    list_format = None if format_name is None else ListFormat(format_name)
+    return read_price_list(file.read(LARGEST_BYTES + 1), list_format=list_format), Path(
+        file.name
+    ).name
 
 
 def _tell(plan: ImportPlan) -> None:

@@ -87,7 +87,7 @@ def init_command(email: str) -> None:
     session.commit()
     click.echo(f"Admin     {admin.email}")
     click.echo(f"Password  {password}  (shown this once)")
-    click.echo("Next: flask catalog add …, then flask channels add …, then make run")
+    click.echo("Next: flask catalog import --starting, then flask channels add …, then make run")
 
 
 def _make_tables_where_none() -> None:

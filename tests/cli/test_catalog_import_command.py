@@ -87,6 +87,25 @@ def test_another_file_is_refused_in_one_sentence(app: Flask, tmp_path: Path, con
     assert said in result.stderr
 
 
+def test_starting_catalogue_is_imported_with_a_margin_and_its_facts(app: Flask, session: Session):
+    added = review(app, "--starting", "--publish", "--apply")["added"]
+    assert len(added) == 75
+    prices = {row["id"]: (row["cost"], row["sale"]) for row in added}
+    cost, sale = (side["usd_per_million"]["input"] for side in prices["gpt-4o"])
+    assert (cost, sale) == ("2.5", "3")
+    model = session.scalars(select(Model).where(Model.name == "gpt-4o")).one()
+    assert (model.max_input_tokens, model.max_tokens_per_input_image) == (128_000, 1_445)
+    again = review(app, "--starting", "--prices", "--apply")
+    assert (again["added"], again["unchanged"]) == ([], 75)
+
+
+@pytest.mark.parametrize("words", [(), ("--starting", LITELLM)])
+def test_one_list_must_be_named(app: Flask, words: tuple[str, ...]):
+    result = run(app, *words)
+    assert result.exit_code == 2
+    assert "Name a FILE, or --starting." in result.stderr
+
+
 def test_unknown_channel_and_missing_file_are_refused(app: Flask):
     assert run(app, LITELLM, "--as-cost", "nothing").exit_code == 1
     assert run(app, "nothing.json").exit_code == 2

@@ -71,6 +71,8 @@ def _new_model(addition: Addition) -> NewModel:
         abilities=sorted(listed.abilities),
         max_input_tokens=listed.max_input_tokens,
         max_output_tokens=listed.max_output_tokens,
+        max_tokens_per_input_image=listed.max_tokens_per_input_image,
+        max_tokens_per_output_image=listed.max_tokens_per_output_image,
         embedding_size=listed.embedding_size,
         retires_on=listed.retires_on,
     )

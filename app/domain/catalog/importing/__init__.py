@@ -2,6 +2,7 @@
 
 from app.domain.catalog.importing.files import ListFormat, read_price_list
 from app.domain.catalog.importing.listed import ListedModel, PriceList, Skipped, SkipReason
+from app.domain.catalog.importing.own_list import own_price_list
 
 __all__ = [
     "ListFormat",
@@ -9,5 +10,6 @@ __all__ = [
     "PriceList",
     "SkipReason",
     "Skipped",
+    "own_price_list",
     "read_price_list",
 ]

@@ -63,6 +63,8 @@ class ListedModel:
     lacks: frozenset[Ability] = frozenset()
     max_input_tokens: int | None = None
     max_output_tokens: int | None = None
+    max_tokens_per_input_image: int | None = None
+    max_tokens_per_output_image: int | None = None
     embedding_size: int | None = None
     retires_on: date | None = None
 
@@ -73,6 +75,8 @@ class ListedModel:
             "abilities": sorted((set(known_abilities) | self.abilities) - self.lacks),
             "max_input_tokens": self.max_input_tokens,
             "max_output_tokens": self.max_output_tokens,
+            "max_tokens_per_input_image": self.max_tokens_per_input_image,
+            "max_tokens_per_output_image": self.max_tokens_per_output_image,
             "embedding_size": self.embedding_size,
             "retires_on": self.retires_on,
         }
