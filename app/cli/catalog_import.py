@@ -104,9 +104,8 @@ def _read(
     if file is None:
         return own_price_list(), "the starting catalogue of October 2026"
     list_format = None if format_name is None else ListFormat(format_name)
-    return read_price_list(file.read(LARGEST_BYTES + 1), list_format=list_format), Path(
-        file.name
-    ).name
+    price_list = read_price_list(file.read(LARGEST_BYTES + 1), list_format=list_format)
+    return price_list, Path(getattr(file, "name", "a pipe")).name
 
 
 def _tell(plan: ImportPlan) -> None:
