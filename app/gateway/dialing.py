@@ -15,15 +15,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Any, NamedTuple
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from app.core import clock
+from app.domain.channels.proxies import OutgoingProxy
 from app.gateway.http_connection import AnswerParser, HttpConnection
 from app.gateway.upstream_errors import (
     AddressNotAllowed,
     ConnectFailed,
     ConnectionBroken,
     MalformedAnswer,
+    ProxyFailed,
     UpstreamError,
     translated,
 )
@@ -36,6 +38,20 @@ Resolve = Callable[..., list[Any]]
 
 _HOST_NAME = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?")
 _PATH = re.compile(r"[!-~]*")
+_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
+_PRIVATE_ENDINGS = (
+    ".localhost",
+    ".localdomain",
+    ".local",
+    ".internal",
+    ".intranet",
+    ".private",
+    ".corp",
+    ".home",
+    ".lan",
+    ".home.arpa",
+)
+"""Names that lead nowhere on the open internet (RFC 6761, 6762 with its appendix G, 8375)."""
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
 _NAT64 = IPv6Network("64:ff9b::/96")
 
@@ -44,14 +60,14 @@ _NAT64 = IPv6Network("64:ff9b::/96")
 class Target:
     """Where requests go; equal targets share connections.
 
-    `proxy` is an ``http://[user:password@]host:port`` that tunnels (CONNECT); the operator named
-    it, so its own address is not checked, and the host's name is resolved behind it.
+    The operator named `proxy`, so its own address is not checked; the host's name is resolved
+    behind it, where we cannot check an address, only the name.
     """
 
     scheme: str
     host: str
     port: int
-    proxy: str | None = None
+    proxy: OutgoingProxy | None = None
     allow_private: bool = False
 
     @property
@@ -76,7 +92,7 @@ class Deadline(NamedTuple):
 
 
 def parse_base_url(
-    base_url: str, *, allow_private: bool = False, proxy: str | None = None
+    base_url: str, *, allow_private: bool = False, proxy: OutgoingProxy | None = None
 ) -> tuple[Target, str]:
     """The target and the path prefix (no slash at its end) of a channel's base URL.
 
@@ -90,8 +106,6 @@ def parse_base_url(
         raise ValueError("Plain http is allowed on private hosts only; use https.")
     if parts.username is not None or parts.query or parts.fragment:
         raise ValueError("The base URL must not hold a user, a query or a fragment.")
-    if proxy is not None:
-        _parse_proxy(proxy)
     prefix = parts.path.rstrip("/")
     if not _PATH.fullmatch(prefix):
         raise ValueError("The path of the base URL holds a character that must be encoded.")
@@ -108,8 +122,8 @@ def dial(
     `ssl_context` may be None for plain ``http`` only.
     """
     assert ssl_context is not None or target.scheme == "http"
-    if target.proxy:
-        connected = _dial_proxy(target, deadline, resolve)
+    if target.proxy is not None:
+        connected = _dial_proxy(target, target.proxy, deadline=deadline, resolve=resolve)
     else:
         allowed = _allowed_addresses(target, deadline=deadline, resolve=resolve)
         connected = _dial_addresses(allowed, deadline)
@@ -191,27 +205,35 @@ def _dial_address(address: AddressInfo, *, timeout_s: float) -> socket.socket:
     return connected
 
 
-def _dial_proxy(target: Target, deadline: Deadline, resolve: Resolve) -> socket.socket:
-    """A tunnel (CONNECT) through the target's proxy."""
-    if not target.allow_private and _is_private_literal(target.host):
+def _dial_proxy(
+    target: Target, proxy: OutgoingProxy, *, deadline: Deadline, resolve: Resolve
+) -> socket.socket:
+    """A tunnel through the target's proxy, for plain ``http`` too: then the proxy sees what it
+    would see anyway, and the request is the same as without."""
+    if not target.allow_private and _is_private_name(target.host):
         raise AddressNotAllowed(f"{target.host} is on a private network.", sent=False)
-    host, port, credentials = _parse_proxy(target.proxy or "")
-    connected = _dial_addresses(_look_up(host, port, deadline=deadline, resolve=resolve), deadline)
+    try:
+        found = _look_up(proxy.host, proxy.port, deadline=deadline, resolve=resolve)
+        connected = _dial_addresses(found, deadline)
+    except ConnectFailed as error:
+        raise ProxyFailed("The channel's proxy cannot be reached.", sent=False) from error
     with _closed_on_failure(connected, deadline):
         try:
-            _ask_for_tunnel(HttpConnection(connected), target, credentials, deadline)
-        except (MalformedAnswer, ConnectionBroken) as error:
-            raise ConnectFailed(f"The proxy failed: {error}", sent=False) from error
+            _ask_for_tunnel(HttpConnection(connected), target, proxy, deadline)
+        except TimeoutError:
+            raise
+        except (MalformedAnswer, ConnectionBroken, OSError) as error:
+            raise ProxyFailed("The channel's proxy broke off.", sent=False) from error
     return connected
 
 
 def _ask_for_tunnel(
-    connection: HttpConnection, target: Target, credentials: str, deadline: Deadline
+    connection: HttpConnection, target: Target, proxy: OutgoingProxy, deadline: Deadline
 ) -> None:
     host = f"[{target.host}]" if ":" in target.host else target.host
     head = f"CONNECT {host}:{target.port} HTTP/1.1\r\nHost: {host}:{target.port}\r\n"
-    if credentials:
-        encoded = b64encode(credentials.encode()).decode("ascii")
+    if proxy.credentials:
+        encoded = b64encode(proxy.credentials.encode()).decode("ascii")
         head += f"Proxy-Authorization: Basic {encoded}\r\n"
     connection.send(head.encode("ascii"), b"\r\n", timeout_s=deadline.left_s())
     answer = AnswerParser()
@@ -222,7 +244,10 @@ def _ask_for_tunnel(
     finally:
         answer.release()
     if not 200 <= answer.status < 300:
-        raise ConnectFailed(f"The proxy refused the tunnel: {answer.status}.", sent=False)
+        said = f"The channel's proxy refused the tunnel ({answer.status})."
+        raise ProxyFailed(said, sent=False)
+    if answer.take():
+        raise ProxyFailed("The channel's proxy spoke before the provider.", sent=False)
 
 
 @contextmanager
@@ -235,16 +260,6 @@ def _closed_on_failure(connected: socket.socket, deadline: Deadline) -> Iterator
     except BaseException:
         connected.close()
         raise
-
-
-def _parse_proxy(proxy: str) -> tuple[str, int, str]:
-    parts = urlsplit(proxy)
-    if parts.scheme != "http" or not parts.hostname:
-        raise ValueError("A proxy is written http://[user:password@]host:port.")
-    credentials = ""
-    if parts.username is not None:
-        credentials = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-    return parts.hostname, parts.port or DEFAULT_PORTS["http"], credentials
 
 
 def _normal_host(host: str | None) -> str:
@@ -262,8 +277,12 @@ def _normal_host(host: str | None) -> str:
     return name
 
 
-def _is_private_literal(host: str) -> bool:
-    try:
-        return not is_open_internet(host)
-    except ValueError:
-        return False
+def _is_private_name(host: str) -> bool:
+    """Whether a host is private by its name alone. What ends in a number is an IPv4 address to
+    many resolvers, however it is written (``127.1``, ``0x7f.1``): only the plain form may pass."""
+    if ":" in host or _NUMBER.fullmatch(host.rpartition(".")[2]):
+        try:
+            return not is_open_internet(host)
+        except ValueError:
+            return True
+    return "." not in host or host.endswith(_PRIVATE_ENDINGS)

@@ -14,12 +14,12 @@ from app.core.ratelimit import RateLimiter
 from app.core.writer import Writer
 from app.domain.billing.bound_facts import BoundFacts, dearest_facts
 from app.domain.billing.leases import start_lease
-from app.domain.channels.offers import Offer, OfferBook, Route
+from app.domain.channels.offers import Offer, OfferBook, Route, Way
 from app.gateway.authentication import Keys
 from app.gateway.dialing import Target, parse_base_url
 from app.gateway.exchange import Timeouts
 from app.gateway.health import ChannelHealth
-from app.gateway.limits import BodyBudget, RunningCounts, Slots
+from app.gateway.limits import BodyBudget, RunningCounts, Slots, Uploads
 from app.gateway.measures import Measures
 from app.gateway.model_facts import facts_of
 from app.gateway.upstream import UpstreamPool, header_lines
@@ -65,13 +65,14 @@ class Gateway:
     running: dict[int, Running] = field(default_factory=dict)
     running_counts: RunningCounts = field(default_factory=RunningCounts)
     is_draining: bool = False
-    _wires: dict[tuple[int, str, str, bool], Wire] = field(default_factory=dict)
+    _wires: dict[tuple[int, bool, Way], Wire] = field(default_factory=dict)
     _facts: dict[int, tuple[Offer, tuple[Route, ...], BoundFacts]] = field(default_factory=dict)
     _told: dict[Hashable, float] = field(default_factory=dict)
     _lease_id: int | None = None
     _lease_lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
+        self.uploads = Uploads(self.slots.places)
         self.drains = threading.BoundedSemaphore(self.boot["DRAIN_STREAMS"])
         connect_s, idle_s = self.boot["UPSTREAM_CONNECT_S"], self.boot["UPSTREAM_IDLE_S"]
         total_s = self.boot["UPSTREAM_TOTAL_S"]
@@ -113,10 +114,12 @@ class Gateway:
 
     def wire(self, route: Route) -> Wire:
         """The route's target, path prefix and header lines. `ValueError`: an unusable URL."""
-        key = (route.channel_id, route.base_url, route.api_key, route.allow_private)
+        key = (route.channel_id, route.allow_private, route.way)
         found = self._wires.get(key)
         if found is None:
-            target, prefix = parse_base_url(route.base_url, allow_private=route.allow_private)
+            target, prefix = parse_base_url(
+                route.base_url, allow_private=route.allow_private, proxy=route.proxy
+            )
             # A server of the operator's own may ask for no key: then none is sent, not an empty
             # one, which some refuse.
             bearer = [(b"Authorization", b"Bearer " + route.api_key.encode())]

@@ -22,7 +22,7 @@ from app.core import clock
 from app.domain.channels import breaker as breakers
 from app.domain.channels.breaker import CLOSED, Breaker, BreakerRules
 from app.domain.channels.models import BreakerTurn
-from app.domain.channels.offers import Route
+from app.domain.channels.offers import Route, Way
 from app.domain.channels.states import StoreTurn
 from app.gateway.provider_errors import Sort
 
@@ -49,13 +49,13 @@ class _Health:
     counting them one by one would cost each call more than it tells."""
 
     __slots__ = (
-        *("address", "breaker", "cleared_at_s", "last_failure", "lock"),
-        *("rests_until_s", "slot", "uncounted"),
+        *("breaker", "cleared_at_s", "last_failure", "lock"),
+        *("rests_until_s", "slot", "uncounted", "way"),
     )
 
-    def __init__(self, address: tuple[str, str]) -> None:
+    def __init__(self, way: Way) -> None:
         self.lock = threading.Lock()
-        self.address = address
+        self.way = way
         self.breaker = CLOSED
         self.slot = 0
         self.uncounted = 0
@@ -107,7 +107,7 @@ class ChannelHealth:
         if health is None:
             return True
         now_s = self._monotonic()
-        if health.address != (route.base_url, route.api_key):
+        if health.way != route.way:
             self._start_afresh(pair, health, route)
             return True
         if now_s < health.rests_until_s:
@@ -166,7 +166,7 @@ class ChannelHealth:
             if sort is Sort.WAIT and wait_s is not None:
                 rest_s = min(max(wait_s, 1), REST_MAX_S)
                 health.rests_until_s = max(health.rests_until_s, now_s + rest_s)
-                health.address = (route.base_url, route.api_key)
+                health.way = route.way
                 self._ailing[pair] = health
             counts = sort is not Sort.CALLER and not (sort is Sort.WAIT and wait_s is not None)
             if sort is Sort.DEAD:
@@ -256,7 +256,7 @@ class ChannelHealth:
 
     def _new(self, pair: Pair, route: Route) -> _Health:
         with self._lock:
-            return self._pairs.setdefault(pair, _Health((route.base_url, route.api_key)))
+            return self._pairs.setdefault(pair, _Health(route.way))
 
     def _count(self, health: _Health) -> None:
         """Let the breaker see the successes that were only added up."""
@@ -290,7 +290,7 @@ class ChannelHealth:
         if after.turn is BreakerTurn.CLOSED:
             self._is_well(pair, health)
         else:
-            health.address = (route.base_url, route.api_key)
+            health.way = route.way
             self._ailing[pair] = health
         now_s, now_ms = self._monotonic(), clock.now_ms()
         opened_ms = None
@@ -315,9 +315,9 @@ class ChannelHealth:
             self._ailing.pop(pair, None)
 
     def _start_afresh(self, pair: Pair, health: _Health, route: Route) -> None:
-        """The operator gave the channel another address or key: what was is no longer true."""
+        """The operator gave the channel another URL, key or proxy: what was is no longer true."""
         with health.lock:
-            health.address = (route.base_url, route.api_key)
+            health.way = route.way
             health.rests_until_s = 0.0
             health.uncounted = 0
             self._ailing.pop(pair, None)

@@ -12,6 +12,7 @@ import orjson
 
 from app.domain.channels.errors import NoModelList
 from app.domain.channels.presets import KeyHeader, Preset
+from app.domain.channels.proxies import OutgoingProxy
 from app.gateway.exchange import Timeouts
 from app.gateway.upstream import Target, UpstreamPool, header_lines, parse_base_url
 from app.gateway.upstream_errors import (
@@ -21,6 +22,7 @@ from app.gateway.upstream_errors import (
     ConnectTimeout,
     FirstContentTimeout,
     IdleTimeout,
+    ProxyFailed,
     TotalTimeout,
     UpstreamError,
 )
@@ -42,19 +44,22 @@ _SENTENCES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
-    """Whom to ask. `api_key` may be empty."""
+    """Whom to ask, and through which proxy. `api_key` may be empty."""
 
     preset: Preset
     base_url: str
     api_key: str = field(repr=False)
     allow_private: bool
+    proxy: OutgoingProxy | None = None
 
 
 def list_models(pool: UpstreamPool, provider: Provider) -> tuple[str, ...]:
     """The names of the provider's models, sorted. Raises `NoModelList`; its sentence never holds a
     word of the provider's, which may repeat the key."""
     try:
-        target, prefix = parse_base_url(provider.base_url, allow_private=provider.allow_private)
+        target, prefix = parse_base_url(
+            provider.base_url, allow_private=provider.allow_private, proxy=provider.proxy
+        )
         headers = _headers(provider)
     except ValueError as error:
         raise NoModelList(str(error)) from None
@@ -89,6 +94,8 @@ def _headers(provider: Provider) -> bytes:
 def _sentence(error: UpstreamError, target: Target) -> str:
     if isinstance(error, AddressNotAllowed):
         return f"{target.host} is on a private network, which this channel may not reach."
+    if isinstance(error, ProxyFailed):
+        return str(error)
     if isinstance(error, ConnectFailed):
         return f"{target.authority} cannot be reached."
     if isinstance(error, _LATE):

@@ -20,7 +20,7 @@ from app.gateway.gateway import Gateway
 from app.gateway.protocols import CHAT, EMBEDDINGS, Protocol
 from app.gateway.provider_errors import BODY_MAX_BYTES, Sort, fails_inside, judge, judge_document
 from app.gateway.provider_errors.bodies import read_body, read_document
-from app.gateway.upstream_errors import UpstreamError
+from app.gateway.upstream_errors import ProxyFailed, UpstreamError
 
 PROBE_S = 20.0
 ANSWER_MAX_BYTES = 1 << 20
@@ -178,12 +178,13 @@ def _refused(
 
 def _unanswered(error: UpstreamError, *, latency_ms: int) -> ProbeResult:
     kind = type(error).__name__
+    told = f"The provider did not answer ({kind})."
     return ProbeResult(
         is_ok=False,
         latency_ms=latency_ms,
         sort=Sort.ELSEWHERE,
         word=kind,
-        sentence=f"The provider did not answer ({kind}).",
+        sentence=str(error) if isinstance(error, ProxyFailed) else told,
     )
 
 

@@ -55,8 +55,9 @@ def probe_suspects(gateway: Gateway) -> None:
 
 
 def probe_idle(gateway: Gateway) -> None:
-    """Try the channels whose pause is long over, as the one call that may: where customers stay
-    away, nobody else would find out that they work again."""
+    """Try one of the channels whose pause is long over, as the one call that may: where customers
+    stay away, nobody else would find out that it works again. One a round: a silent provider of
+    many models takes its time for each, and whoever seems dead meanwhile must not wait for all."""
     pairs = gateway.health.overdue()
     if not pairs:
         return
@@ -65,6 +66,7 @@ def probe_idle(gateway: Gateway) -> None:
             is_meant = (route.channel_id, offer.model_id) in pairs and offer.kind in PROBES
             if is_meant and gateway.health.begin(route, offer.model_id):
                 _try(gateway, offer, route)
+                return
 
 
 def _try(gateway: Gateway, offer: Offer, route: Route) -> None:
@@ -90,13 +92,9 @@ def _cheapest(gateway: Gateway, suspicion: Suspicion) -> tuple[Offer, Route] | N
         for offer in gateway.offers.offers().values()
         if offer.kind in PROBES
         for route in offer.routes
-        if route.channel_id == channel_id and _is_same_account(route, suspicion.route)
+        if route.channel_id == channel_id and route.way == suspicion.route.way
     ]
     return min(found, key=lambda entry: entry[0].model_id != suspicion.model_id, default=None)
-
-
-def _is_same_account(route: Route, other: Route) -> bool:
-    return (route.base_url, route.api_key) == (other.base_url, other.api_key)
 
 
 def _disable(gateway: Gateway, route: Route, result: ProbeResult) -> None:

@@ -6,7 +6,8 @@ error of ``app.core.errors``.
 ::
 
     UpstreamError
-    ├── ConnectFailed          no usable connection: refused, unreachable, name unknown, TLS, proxy
+    ├── ConnectFailed          no usable connection: refused, unreachable, name unknown, TLS
+    │   └── ProxyFailed        the channel's own proxy gave no tunnel; its text may be shown
     ├── AddressNotAllowed      the host leads only to addresses that are not on the open internet
     ├── ConnectTimeout         name, TCP, proxy and TLS together took too long
     ├── FirstContentTimeout    the answer did not begin in time
@@ -29,6 +30,10 @@ class UpstreamError(Exception):
 
 
 class ConnectFailed(UpstreamError):
+    pass
+
+
+class ProxyFailed(ConnectFailed):
     pass
 
 

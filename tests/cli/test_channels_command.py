@@ -76,6 +76,7 @@ def test_added_channel_serves_and_never_shows_its_key(
         "base_url": URL,
         "is_enabled": True,
         "allow_private": False,
+        "proxy": None,
         "priority": 5,
         "weight": 3,
         "models": {"gpt-4o": "gpt-4o-2024-11-20", "gpt-4o-mini": "mini"},

@@ -1,4 +1,4 @@
-"""TLS and proxies on the way to a provider."""
+"""TLS on the way to a provider."""
 
 import socket
 import ssl
@@ -9,28 +9,22 @@ from dataclasses import replace
 import pytest
 
 from app.gateway.upstream import (
-    AddressNotAllowed,
     ConnectFailed,
-    ConnectTimeout,
     Target,
     TotalTimeout,
     UpstreamPool,
-    parse_base_url,
 )
 from tests.gateway.certificates import Authority
 from tests.gateway.wire_client import (
     OK,
     OTHER,
     PATIENT,
-    SHORT_S,
     ask,
-    closed_port,
-    local,
     resolver,
     took_s,
     whole,
 )
-from tests.gateway.wire_server import Script, Wire, WireServer, answering
+from tests.gateway.wire_server import Wire, WireServer, answering
 
 
 @pytest.fixture
@@ -129,86 +123,3 @@ def test_stale_tls_connection_is_replaced(authority):
         assert whole(pool, tls_target(server)) == b"other"
         assert server.connections == 2
     pool.close()
-
-
-def tunnel(authority: Authority, reply: bytes) -> Script:
-    """A proxy and the provider behind it, in one script."""
-
-    def script(wire: Wire) -> None:
-        wire.read_head()
-        wire.send(reply)
-        if b" 200 " not in reply:
-            return
-        wire.start_tls(authority.server_context)
-        answering(OK, OTHER)(wire)
-
-    return script
-
-
-def test_proxy_tunnels_to_the_provider(authority):
-    pool = tls_pool(authority)
-    with WireServer(tunnel(authority, b"HTTP/1.1 200 Established\r\n\r\n")) as server:
-        target = Target(
-            "https", "provider.test", 443, proxy=f"http://us%40er:pass@127.0.0.1:{server.port}"
-        )
-        assert whole(pool, target) == b"ok"
-        assert whole(pool, target) == b"other"
-        assert server.connections == 1
-        assert server.heads[0] == (
-            b"CONNECT provider.test:443 HTTP/1.1\r\nHost: provider.test:443\r\n"
-            b"Proxy-Authorization: Basic dXNAZXI6cGFzcw=="
-        )
-        assert b"Proxy-Authorization" not in server.heads[1]
-    pool.close()
-
-
-@pytest.mark.parametrize(
-    ("reply", "reason"),
-    [
-        (b"HTTP/1.1 407 Who are you\r\nContent-Length: 0\r\n\r\n", "refused the tunnel: 407"),
-        (b"garbage\r\n", "not HTTP"),
-        (b"", "closed before it answered"),
-    ],
-    ids=["refuses", "garbage", "closes"],
-)
-def test_proxy_that_refuses_or_breaks_failed_to_connect(authority, reply, reason):
-    pool = tls_pool(authority)
-    with WireServer(tunnel(authority, reply)) as server:
-        target = Target("https", "provider.test", 443, proxy=f"http://127.0.0.1:{server.port}")
-        with pytest.raises(ConnectFailed, match=reason) as caught:
-            ask(pool, target)
-        assert not caught.value.sent
-
-
-def test_silent_proxy_is_a_connect_timeout(authority):
-    pool = tls_pool(authority)
-    with WireServer(Wire.hold) as server, pytest.raises(ConnectTimeout):
-        ask(
-            pool,
-            Target("https", "provider.test", 443, proxy=f"http://127.0.0.1:{server.port}"),
-            timeouts=replace(PATIENT, connect_s=SHORT_S),
-        )
-
-
-def test_proxy_is_not_asked_for_a_private_address(authority):
-    pool = tls_pool(authority)
-    with WireServer(Wire.hold) as server:
-        with pytest.raises(AddressNotAllowed):
-            ask(
-                pool,
-                Target("https", "10.0.0.1", 443, proxy=f"http://127.0.0.1:{server.port}"),
-            )
-        assert server.connections == 0
-
-
-def test_proxy_of_the_environment_is_not_used(pool, monkeypatch):
-    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
-        monkeypatch.setenv(name, f"http://127.0.0.1:{closed_port()}")
-    with WireServer(answering(OK)) as server:
-        assert whole(pool, local(server)) == b"ok"
-
-
-@pytest.mark.parametrize("proxy", ["https://proxy.test:3128", "proxy.test:3128", "socks5://a:1"])
-def test_proxy_of_another_kind_is_refused(proxy):
-    with pytest.raises(ValueError, match="proxy"):
-        parse_base_url("https://api.test", proxy=proxy)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from app.domain.channels.breaker import BreakerRules
 from app.domain.channels.models import BreakerTurn
+from app.domain.channels.proxies import OutgoingProxy
 from app.gateway.health import PROBE_PAUSE_S, REST_MAX_S, ChannelHealth
 from app.gateway.provider_errors import Sort
 from tests.gateway.ways import MODEL, RULES, Time, fail, open_it, route
@@ -228,12 +229,20 @@ def test_broken_answers_open_the_breaker(health: ChannelHealth) -> None:
     assert not health.is_healthy(way, MODEL)
 
 
-def test_new_address_or_key_starts_afresh(health: ChannelHealth) -> None:
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"base_url": "https://moved.example/v1"},
+        {"api_key": "sk-another"},
+        {"proxy": OutgoingProxy("proxy.example", 3128)},
+    ],
+)
+def test_new_url_key_or_proxy_starts_afresh(health: ChannelHealth, change: dict) -> None:
     way = route()
     open_it(health, way)
     health.failed(way, MODEL, sort=Sort.WAIT, outcome="busy", wait_s=30)
     health.take_turns()
-    mended = route(api_key="sk-another")
+    mended = route(**change)
     assert health.is_healthy(mended, MODEL)
     assert health.begin(mended, MODEL)
     assert [turn.turn for turn in health.take_turns()] == [BreakerTurn.CLOSED]

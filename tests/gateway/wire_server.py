@@ -49,6 +49,10 @@ class Wire:
         self._server.bodies.append(body)
         return body
 
+    def note(self, connected: socket.socket) -> None:
+        """Remember a further socket that must not outlive the server."""
+        self._server.note(connected)
+
     def send(self, data: bytes) -> None:
         self.socket.sendall(data)
 

@@ -23,6 +23,7 @@ from app.domain.channels.errors import (
 )
 from app.domain.channels.models import Channel
 from app.domain.channels.presets import PLAIN, PRESETS, Preset, preset_of
+from app.domain.channels.proxies import sealed_proxy, set_proxy
 from app.domain.channels.serving import serve_model, set_cost, stop_serving
 from app.domain.settings.revisions import bump
 
@@ -38,6 +39,7 @@ __all__ = [
     "set_cost",
     "set_enabled",
     "set_order",
+    "set_proxy",
     "stop_serving",
     "where_it_leads",
 ]
@@ -50,7 +52,8 @@ class NewChannel:
     """A channel to add. `models` maps each sold name to the name at the provider.
 
     `base_url` and `allow_private` that are None are the preset's. An empty `api_key` is for servers
-    that ask for none: then no header of authorisation is sent.
+    that ask for none: then no header of authorisation is sent. `proxy_url` leads there; it may
+    hold a password.
     """
 
     name: str
@@ -61,6 +64,7 @@ class NewChannel:
     allow_private: bool | None = None
     priority: int = 0
     weight: int = 1
+    proxy_url: str | None = field(default=None, repr=False)
 
 
 class Place(NamedTuple):
@@ -86,6 +90,7 @@ def add_channel(session: Session, new: NewChannel, *, sealer: Sealer) -> Channel
         preset=new.preset,
         base_url=place.base_url,
         sealed_key=sealer.seal(new.api_key),
+        sealed_proxy=sealed_proxy(new.proxy_url, sealer=sealer),
         is_enabled=True,
         allow_private=place.allow_private,
         priority=new.priority,

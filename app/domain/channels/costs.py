@@ -10,7 +10,7 @@ from app.core import clock
 from app.domain.catalog.models import Model
 from app.domain.catalog.pricing import PriceSheet
 from app.domain.channels.margins import dearest_of
-from app.domain.channels.models import NOT_SERVED, Channel, ChannelModel, CostVersion
+from app.domain.channels.models import Channel, ChannelModel, CostVersion
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ def channel_costs(
     served = (
         select(ChannelModel, Channel)
         .join(Channel, Channel.id == ChannelModel.channel_id)
-        .where(ChannelModel.upstream_name != NOT_SERVED)
+        .where(ChannelModel.is_served)
         .order_by(Channel.name)
     )
     if model_ids is not None:

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.core.columns import BigId, Id, LongText, Moment, OptionalMoment, choice
@@ -29,7 +29,8 @@ class Channel(Base):
 
     Nothing is appended to the URL but the endpoint's path. `allow_private` admits a private host.
     `preset` names the row of `presets.py` it was made from: how this provider reports usage and
-    words its errors; None is a plain OpenAI-compatible server.
+    words its errors; None is a plain OpenAI-compatible server. `sealed_proxy` is the URL of the
+    proxy that leads there, sealed because it may hold a password; None goes straight.
     """
 
     __tablename__ = "channels"
@@ -43,6 +44,7 @@ class Channel(Base):
     preset: Mapped[str | None] = mapped_column(String(32))
     base_url: Mapped[str] = mapped_column(String(512))
     sealed_key: Mapped[LongText]
+    sealed_proxy: Mapped[str | None] = mapped_column(Text)
     is_enabled: Mapped[bool]
     allow_private: Mapped[bool]
     priority: Mapped[int]
@@ -52,14 +54,11 @@ class Channel(Base):
     models: Mapped[list["ChannelModel"]] = relationship(back_populates="channel")
 
 
-NOT_SERVED = ""
-
-
 class ChannelModel(Base):
     """How one channel serves one model: its name there, and the facts the gateway must know.
 
-    Costs are kept for ever and hang on this row; so a model that has some and is no longer served
-    keeps it, with `NOT_SERVED` for its name there.
+    Costs are kept for ever and hang on this row; so a model that has some keeps it when it is no
+    longer served.
     """
 
     __tablename__ = "channel_models"
@@ -71,6 +70,7 @@ class ChannelModel(Base):
     id: Mapped[Id]
     channel_id: Mapped[int] = mapped_column(BigId, ForeignKey("channels.id"))
     model_id: Mapped[int] = mapped_column(BigId, ForeignKey("models.id"), index=True)
+    is_served: Mapped[bool]
     upstream_name: Mapped[str] = mapped_column(String(256))
     limit_field: Mapped[LimitField] = mapped_column(choice(LimitField))
     limit_includes_reasoning: Mapped[bool]
@@ -84,10 +84,6 @@ class ChannelModel(Base):
     retry_after_timeout: Mapped[bool]
 
     channel: Mapped[Channel] = relationship(back_populates="models")
-
-    @property
-    def is_served(self) -> bool:
-        return self.upstream_name != NOT_SERVED
 
 
 class BreakerTurn(StrEnum):

@@ -10,6 +10,7 @@ from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from typing import NamedTuple
 
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
@@ -21,7 +22,6 @@ from app.domain.catalog.models import Model, PriceVersion
 from app.domain.catalog.pricing import PriceSheet
 from app.domain.catalog.selling import REVISION
 from app.domain.channels.models import (
-    NOT_SERVED,
     Channel,
     ChannelModel,
     CostVersion,
@@ -29,6 +29,7 @@ from app.domain.channels.models import (
     StreamUsage,
 )
 from app.domain.channels.presets import PLAIN, Dialect, preset_of
+from app.domain.channels.proxies import OutgoingProxy, proxy_of
 from app.domain.settings.revisions import RevisionWatch
 
 log = logging.getLogger(__name__)
@@ -61,11 +62,16 @@ class PriceHistory:
         return self.versions[position - 1] if position else None
 
 
+Way = tuple[str, str, OutgoingProxy | None]
+"""Base URL, key and proxy: what makes a provider's account, reached so, another one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
     """One enabled channel that serves a model, with all the gateway must know of it.
 
-    `api_key` is the opened secret: it never leaves the process but in the request to the provider.
+    `api_key` is the opened secret: it never leaves the process but in the request to the provider;
+    so it is with the credentials of `proxy`, which that proxy alone gets.
     """
 
     channel_id: int
@@ -89,6 +95,12 @@ class Route:
     costs: PriceHistory
     preset: str = PLAIN.name
     dialect: Dialect = Dialect.PLAIN
+    proxy: OutgoingProxy | None = None
+
+    @property
+    def way(self) -> Way:
+        """While it stays the same, what was learned of the channel's health holds."""
+        return self.base_url, self.api_key, self.proxy
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +168,13 @@ class OfferBook:
         return sorted(found, key=lambda offer: offer.name)
 
 
+class _Secrets(NamedTuple):
+    """What of a channel is sealed, opened."""
+
+    api_key: str
+    proxy: OutgoingProxy | None
+
+
 def load_offers(session: Session, *, sealer: Sealer) -> Offers:
     """Read every published model with its prices and enabled channels."""
     prices = _histories(session, PriceVersion, PriceVersion.model_id)
@@ -169,8 +188,8 @@ def route_of(channel: Channel, served: ChannelModel, *, sealer: Sealer) -> Route
 
     Raises `SealBroken`.
     """
-    api_key = sealer.open(channel.sealed_key)
-    return _route(channel, served, api_key=api_key, costs=PriceHistory.of([]))
+    secrets = _secrets(channel, sealer)
+    return _route(channel, served, secrets=secrets, costs=PriceHistory.of([]))
 
 
 def _offer(
@@ -199,26 +218,28 @@ def _routes(session: Session, sealer: Sealer) -> dict[int, list[Route]]:
     rows = session.execute(
         select(ChannelModel, Channel)
         .join(Channel, Channel.id == ChannelModel.channel_id)
-        .where(Channel.is_enabled, ChannelModel.upstream_name != NOT_SERVED)
+        .where(Channel.is_enabled, ChannelModel.is_served)
         .order_by(ChannelModel.id)
     )
     found: dict[int, list[Route]] = {}
     for served, channel in rows:
-        api_key = _open_key(channel, sealer)
-        if api_key is not None:
+        secrets = _secrets_if_open(channel, sealer)
+        if secrets is not None:
             history = costs.get(served.id, PriceHistory.of([]))
-            route = _route(channel, served, api_key=api_key, costs=history)
+            route = _route(channel, served, secrets=secrets, costs=history)
             found.setdefault(served.model_id, []).append(route)
     return found
 
 
-def _route(channel: Channel, served: ChannelModel, *, api_key: str, costs: PriceHistory) -> Route:
+def _route(
+    channel: Channel, served: ChannelModel, *, secrets: _Secrets, costs: PriceHistory
+) -> Route:
     preset = preset_of(channel.preset)
     return Route(
         channel_id=channel.id,
         channel_name=channel.name,
         base_url=channel.base_url,
-        api_key=api_key,
+        api_key=secrets.api_key,
         allow_private=channel.allow_private,
         priority=channel.priority,
         weight=channel.weight,
@@ -236,17 +257,22 @@ def _route(channel: Channel, served: ChannelModel, *, api_key: str, costs: Price
         costs=costs,
         preset=preset.name,
         dialect=preset.dialect,
+        proxy=secrets.proxy,
     )
 
 
-def _open_key(channel: Channel, sealer: Sealer) -> str | None:
-    """The channel's key; None, and a line in the log, where SEALING_KEYS no longer open it: the
-    other channels must go on."""
+def _secrets_if_open(channel: Channel, sealer: Sealer) -> _Secrets | None:
+    """What is sealed; None, and a line in the log, where SEALING_KEYS no longer open it: the other
+    channels must go on, and nobody is reached without the proxy meant for it."""
     try:
-        return sealer.open(channel.sealed_key)
+        return _secrets(channel, sealer)
     except SealBroken:
-        log.error("a channel's key cannot be opened", extra={"channel": channel.name})
+        log.error("a channel's key or proxy cannot be opened", extra={"channel": channel.name})
         return None
+
+
+def _secrets(channel: Channel, sealer: Sealer) -> _Secrets:
+    return _Secrets(sealer.open(channel.sealed_key), proxy_of(channel, sealer=sealer))
 
 
 def _histories(

@@ -11,7 +11,7 @@ from app.core import clock
 from app.domain.catalog.pricing import PriceSheet
 from app.domain.catalog.selling import REVISION, find_model
 from app.domain.channels.errors import InvalidFact, ModelNotServed, ModelServedAlready
-from app.domain.channels.models import NOT_SERVED, Channel, ChannelModel, CostVersion
+from app.domain.channels.models import Channel, ChannelModel, CostVersion
 from app.domain.channels.presets import ModelFacts, preset_of
 from app.domain.settings.revisions import bump
 
@@ -33,6 +33,7 @@ def serve_model(session: Session, *, channel: Channel, sold: str, upstream: str)
     if row is None:
         row = ChannelModel(channel_id=channel.id, model_id=model.id)
         session.add(row)
+    row.is_served = True
     row.upstream_name = upstream
     _set_facts(row, asdict(preset_of(channel.preset).facts))
     session.flush()
@@ -56,7 +57,7 @@ def stop_serving(session: Session, *, channel: Channel, sold: str) -> None:
         session.execute(delete(ChannelModel).where(ChannelModel.id == row.id))
         session.expire(channel, ["models"])
     else:
-        row.upstream_name = NOT_SERVED
+        row.is_served = False
     bump(session, REVISION)
 
 

@@ -53,7 +53,7 @@ def test_only_a_server_of_ones_own_stops_billing_or_sells_twice_for_nothing():
 def test_facts_are_those_of_a_channel_model():
     columns = set(ChannelModel.__table__.columns.keys())
     assert {each.name for each in fields(ModelFacts)} == columns - {
-        *("id", "channel_id", "model_id", "upstream_name")
+        *("id", "channel_id", "model_id", "is_served", "upstream_name")
     }
 
 

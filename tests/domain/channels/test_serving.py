@@ -108,6 +108,7 @@ def test_costs_stay_when_the_serving_ends_and_hold_when_it_begins_again(session:
     stop_serving(session, channel=channel, sold="talk")
     session.commit()
     assert routes(session) == ()
+    assert (served.is_served, served.upstream_name) == (False, "talk-2026")
     assert len(session.scalars(select(CostVersion)).all()) == 1
     assert channel_costs(session) == {}
     assert dearest_cost(session, find_model(session, "talk")) is None
