@@ -250,7 +250,7 @@ def load(environ: Mapping[str, str] | None = None) -> dict[str, Any]:
     instance = Path(values["INSTANCE_DIR"])
     values["INSTANCE_PATH"] = instance if instance.is_absolute() else ROOT / instance
     try:
-        values["INSTANCE_PATH"].mkdir(parents=True, exist_ok=True)
+        values["INSTANCE_PATH"].mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(f"INSTANCE_DIR: {error}. Name a folder that can be made.") from None
     _fill_secrets(values)

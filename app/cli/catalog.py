@@ -96,11 +96,16 @@ def list_models(
     if as_json:
         print_json([_facts(row) for row in rows])
         return
+    if not rows:
+        click.echo(
+            "No such model. The program brings some: flask catalog import --starting", err=True
+        )
     for row in rows:
         state = "sold" if row.is_sellable else "not sold"
         prices = "no price" if row.sheet is None else base_prices_text(row.sheet)
-        coming = "" if row.coming is None else f"; {_coming_text(row)}"
-        click.echo(f"{row.model.name:<32} {row.model.kind.value:<20} {state:<9} {prices}{coming}")
+        click.echo(f"{row.model.name:<32} {row.model.kind.value:<16} {state:<8} {prices}")
+        if row.coming is not None:
+            click.echo(f"    {_coming_text(row)}")
 
 
 @catalog_commands.command("publish")

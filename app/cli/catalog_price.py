@@ -99,8 +99,10 @@ def price_command(
             name, prices, when=when, below_cost=below_cost, reason=reason or "", as_json=as_json
         )
         return
-    if (markup is not None and from_cost) or (remember and (markup is None or not is_applied)):
-        raise click.UsageError("--remember goes with --markup and --apply; --from-cost with none.")
+    if markup is not None and from_cost:
+        raise click.UsageError("--from-cost takes the stored mark-ups: leave it out with --markup.")
+    if remember and (markup is None or not is_applied):
+        raise click.UsageError("--remember stores a mark-up: give --markup and --apply with it.")
     session = db.session()
     models = _selected(session, provider=provider, names=names)
     plan = plan_markup(session, models=models, markup=markup, when=when)
@@ -126,7 +128,9 @@ def _check_form(
     only_by_markup: bool,
 ) -> None:
     """The two forms of the command share nothing but a few options. Raises UsageError."""
-    if is_fixed == by_markup:
+    if is_fixed and by_markup:
+        raise click.UsageError("By mark-up, name the models by --model ID, --provider or --all.")
+    if not is_fixed and not by_markup:
         raise click.UsageError("Give an ID with its prices, or --markup or --from-cost.")
     if is_fixed and (selections or only_by_markup):
         raise click.UsageError("--provider, --model, --all, --apply, --remember: by mark-up only.")

@@ -12,6 +12,7 @@ from app.cli.prices import changes_text, moment_text, sheet_lines, usd_facts
 from app.core import clock
 from app.core.database import db
 from app.domain.catalog import selling
+from app.domain.catalog.kinds import SERVED_KINDS
 from app.domain.catalog.models import Model
 from app.domain.catalog.pricing import PriceSheet
 from app.domain.catalog.timelines import PricePoint, Timeline, timeline_of
@@ -71,6 +72,7 @@ def _model_facts(session: Session, model: Model) -> dict[str, Any]:
         "kind": model.kind.value,
         "is_published": model.is_published,
         "is_sellable": model.name in sold,
+        "not_sold_because": [] if model.name in sold else _obstacles(session, model),
         "allows_trial": model.allows_trial,
         "abilities": model.abilities,
         "max_input_tokens": model.max_input_tokens,
@@ -82,6 +84,22 @@ def _model_facts(session: Session, model: Model) -> dict[str, Any]:
         "replacement": None if replacement is None else replacement.name,
         "added_at": model.created_at.isoformat(),
     }
+
+
+def _obstacles(session: Session, model: Model) -> list[str]:
+    """Each thing that must change before it can be sold, in the operator's words."""
+    serving = channel_costs(session, model_ids=[model.id]).get(model.id, [])
+    enabled = [cost.channel_name for cost in serving if cost.is_enabled]
+    obstacles = (
+        (not model.is_published, "it is not published"),
+        (model.kind not in SERVED_KINDS, f"{model.kind} is not served yet"),
+        (model.retires_on is not None and model.retires_on <= clock.now().date(), "it is retired"),
+        (selling.price_in_force(session, model) is None, "it has no price"),
+        (not serving, "no channel serves it"),
+        (bool(serving) and not enabled, "every channel that serves it is disabled"),
+    )
+    found = [why for is_so, why in obstacles if is_so]
+    return found or [f"SEALING_KEYS no longer open the key of {', '.join(enabled)}"]
 
 
 def _tell_facts(facts: dict[str, Any]) -> None:

@@ -11,6 +11,8 @@ from app.cli.channel_group import (
     channels_commands,
     key_from,
     pair_of,
+    proxy_from,
+    proxy_place,
     record_change,
 )
 from app.cli.groups import Text, print_json
@@ -54,6 +56,9 @@ def _fact_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @channels_commands.command("change")
 @click.argument("name")
 @click.option("--api-key-env", help="Environment variable that holds its new key.")
+@click.option("--proxy-env", help="Environment variable that holds the proxy on the way there:"
+              " http://[user:password@]host:port.")  # fmt: skip
+@click.option("--no-proxy", is_flag=True, help="Go there straight.")
 @click.option("--base-url", type=Text(most_characters=512), help="Where it listens from now on.")
 @click.option("--allow-private/--no-allow-private", default=None,
               help="The host may be on a private network.")  # fmt: skip
@@ -63,12 +68,16 @@ def _fact_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def change_channel(
     name: str,
     api_key_env: str | None,
+    proxy_env: str | None,
+    no_proxy: bool,
     base_url: str | None,
     allow_private: bool | None,
     priority: int | None,
     weight: int | None,
 ) -> None:
-    """Change the key, the place or the order of channel NAME; what is not named stays."""
+    """Change key, proxy, place or order of channel NAME; what is not named stays."""
+    if proxy_env is not None and no_proxy:
+        raise click.UsageError("Either --proxy-env or --no-proxy.")
     session = db.session()
     channel = buying.find_channel(session, name)
     changed: dict[str, Any] = {}
@@ -77,6 +86,11 @@ def change_channel(
             session, channel=channel, api_key=key_from(api_key_env), sealer=services().sealer
         )
         changed["key"] = "replaced"
+    if proxy_env is not None or no_proxy:
+        proxy_url = None if proxy_env is None else proxy_from(proxy_env)
+        changed["proxy_before"] = proxy_place(channel)
+        buying.set_proxy(session, channel=channel, proxy_url=proxy_url, sealer=services().sealer)
+        changed["proxy"] = proxy_place(channel)
     if base_url is not None or allow_private is not None:
         changed["base_url_before"] = channel.base_url
         buying.set_base_url(

@@ -11,6 +11,7 @@ from app.core.database import db
 from app.domain.audit import AuditAction, record
 from app.domain.channels.models import Channel
 from app.domain.channels.presets import preset_of
+from app.domain.channels.proxies import proxy_of
 from app.gateway import Provider
 from app.services import services
 
@@ -31,19 +32,19 @@ def record_change(
 
 def key_from(variable: str) -> str:
     """The provider's key in this environment variable."""
-    key = config.secret_from_environment(variable)
-    if key is None:
-        raise click.BadParameter(
-            f"{variable} is not set. Put the provider's key there, so that it is in no history.",
-            param_hint="--api-key-env",
-        )
-    return key
+    return _secret_from(variable, what="the provider's key", option="--api-key-env")
+
+
+def proxy_from(variable: str) -> str:
+    """The proxy's URL in this environment variable."""
+    return _secret_from(variable, what="the proxy's URL", option="--proxy-env")
 
 
 def provider_of(channel: Channel) -> Provider:
     """The channel as somebody to be asked."""
+    sealer = services().sealer
     try:
-        api_key = services().sealer.open(channel.sealed_key)
+        api_key, proxy = sealer.open(channel.sealed_key), proxy_of(channel, sealer=sealer)
     except SealBroken:
         raise click.ClickException(sealed_shut(channel)) from None
     return Provider(
@@ -51,13 +52,26 @@ def provider_of(channel: Channel) -> Provider:
         base_url=channel.base_url,
         api_key=api_key,
         allow_private=channel.allow_private,
+        proxy=proxy,
     )
 
 
+def proxy_place(channel: Channel) -> str | None:
+    """Host and port of the channel's proxy, never who we are there; None where it has none."""
+    try:
+        proxy = proxy_of(channel, sealer=services().sealer)
+    except SealBroken:
+        return "a proxy that SEALING_KEYS no longer open"
+    return None if proxy is None else proxy.place
+
+
 def sealed_shut(channel: Channel) -> str:
+    what, option = "key", "--api-key-env …"
+    if channel.sealed_proxy is not None:
+        what, option = "key or the proxy", "--api-key-env … --proxy-env …"
     return (
-        f"SEALING_KEYS no longer open the key of {channel.name}. Give it anew: "
-        f"flask channels change {channel.name} --api-key-env …"
+        f"SEALING_KEYS no longer open the {what} of {channel.name}. Give it anew: "
+        f"flask channels change {channel.name} {option}"
     )
 
 
@@ -79,3 +93,13 @@ def pair_of(text: str) -> tuple[str, str]:
             param_hint="--model",
         )
     return sold, upstream
+
+
+def _secret_from(variable: str, *, what: str, option: str) -> str:
+    secret = config.secret_from_environment(variable)
+    if secret is None:
+        raise click.BadParameter(
+            f"{variable} is not set. Put {what} there, so that it is in no history.",
+            param_hint=option,
+        )
+    return secret

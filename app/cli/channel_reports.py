@@ -8,6 +8,7 @@ import click
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.cli.breaker_words import STANDING
 from app.cli.channel_group import (
     channels_commands,
     provider_of,
@@ -22,7 +23,7 @@ from app.domain.catalog.models import Model
 from app.domain.catalog.selling import find_model
 from app.domain.channels import buying
 from app.domain.channels.matching import sold_models_among, sold_names
-from app.domain.channels.models import Channel, ChannelModel
+from app.domain.channels.models import BreakerTurn, Channel, ChannelModel
 from app.domain.channels.offers import route_of
 from app.domain.channels.serving import find_served
 from app.domain.channels.states import breaker_states
@@ -31,6 +32,8 @@ from app.gateway import PROBES, ProbeResult, list_models, probe_channel
 from app.services import services
 
 _HOURS_MAX = 24 * 92
+_SHOWN_TROUBLES = 3
+_FIGURES = "{:<16} {:<28} {:>6} {:>6} {:>8} {:>8} {:>13}  {}"
 
 
 @channels_commands.command("models")
@@ -101,7 +104,10 @@ def test_channel(name: str, models: tuple[str, ...], tests_all: bool, as_json: b
               help="How far to look back.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show_health(hours: int, as_json: bool) -> None:
-    """Show how each channel served each model, and which of them rest now."""
+    """Show how each channel served each model, and whether it serves, rests or is tried now.
+
+    A model rests on a channel after failures there; calls go to the other channels.
+    """
     session = db.session()
     figures = channel_figures(session, since=clock.now() - timedelta(hours=hours))
     turns = {
@@ -114,10 +120,12 @@ def show_health(hours: int, as_json: bool) -> None:
     if not figures:
         click.echo(f"No call in the last {hours} h.")
         return
-    click.echo(f"{'channel':<20} {'model':<28} {'calls':>7} {'ok':>7} {'median':>8} {'p95':>8} "
-               f"{'margin':>12}  breaker")  # fmt: skip
+    click.echo(_FIGURES.format("channel", "model", "calls", "ok", "median", "p95", "margin", ""))
     for row in figures:
         click.echo(_figures_line(row, turns))
+        troubles = (row.failures + row.moved_on).most_common(_SHOWN_TROUBLES)
+        if troubles:
+            click.echo(f"    {_and([f'{count} × {word}' for word, count in troubles])}")
 
 
 def _serving(session: Session, channel: Channel) -> dict[str, str]:
@@ -199,11 +207,14 @@ def _figures_line(row: ChannelFigures, turns: dict[tuple[str, str], str]) -> str
         for ms in (row.median_first_content_ms, row.p95_first_content_ms)
     )
     margin = f"${format_usd(row.margin_nanos)}" if row.costed_calls else "-"
-    troubles = (row.failures + row.moved_on).most_common(3)
-    said = _and([f"{count} × {word}" for word, count in troubles])
-    turn = turns.get((row.channel_name, row.model_name), "closed")
-    median, p95 = speeds
-    return (
-        f"{row.channel_name:<20} {row.model_name:<28} {row.attempts:>7} {row.succeeded:>7} "
-        f"{median:>8} {p95:>8} {margin:>12}  {turn:<9} {said}"
-    ).rstrip()
+    turn = BreakerTurn(turns.get((row.channel_name, row.model_name), BreakerTurn.CLOSED))
+    told = _FIGURES.format(
+        row.channel_name,
+        row.model_name,
+        row.attempts,
+        row.succeeded,
+        *speeds,
+        margin,
+        STANDING[turn],
+    )
+    return told.rstrip()

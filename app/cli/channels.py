@@ -9,11 +9,14 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
 from app.cli import channel_changes, channel_costs, channel_reports
+from app.cli.breaker_words import STANDING
 from app.cli.channel_group import (
     MOST_STEPS,
     channels_commands,
     key_from,
     pairs_of,
+    proxy_from,
+    proxy_place,
     record_change,
 )
 from app.cli.groups import Text, print_json
@@ -22,8 +25,9 @@ from app.domain.audit import AuditAction
 from app.domain.catalog.models import Model
 from app.domain.channels import buying
 from app.domain.channels.matching import sold_models_among
-from app.domain.channels.models import Channel
+from app.domain.channels.models import BreakerTurn, Channel
 from app.domain.channels.presets import PRESETS, Preset
+from app.domain.channels.proxies import parse_proxy
 from app.domain.channels.states import StateView, breaker_states
 from app.gateway import Provider, list_models
 from app.services import services
@@ -51,6 +55,8 @@ def list_presets(as_json: bool) -> None:
 @click.option("--base-url", type=Text(most_characters=512),
               help="Used as given, e.g. https://api.openai.com/v1; else the preset's.")  # fmt: skip
 @click.option("--api-key-env", help="Environment variable that holds its key.")
+@click.option("--proxy-env", help="Environment variable that holds the proxy on the way there:"
+              " http://[user:password@]host:port.")  # fmt: skip
 @click.option("--model", "models", multiple=True, metavar="SOLD[=UPSTREAM]",
               help="A model it serves: our name, and its name there. Repeat.")  # fmt: skip
 @click.option("--models-from-provider", is_flag=True,
@@ -66,13 +72,14 @@ def add_channel(
     preset: str | None,
     base_url: str | None,
     api_key_env: str | None,
+    proxy_env: str | None,
     models: tuple[str, ...],
     models_from_provider: bool,
     allow_private: bool | None,
     priority: int,
     weight: int,
 ) -> None:
-    """Add an enabled channel NAME; its key is sealed before it is stored."""
+    """Add an enabled channel NAME; its key and its proxy are sealed before they are stored."""
     session = db.session()
     new = buying.NewChannel(
         name=name,
@@ -83,12 +90,15 @@ def add_channel(
         allow_private=allow_private,
         priority=priority,
         weight=weight,
+        proxy_url=None if proxy_env is None else proxy_from(proxy_env),
     )
     if models_from_provider:
         named = {**_offered(session, new), **new.models}
         new = replace(new, models=named)
     channel = buying.add_channel(session, new, sealer=services().sealer)
-    record_change(channel, preset=channel.preset, models=dict(new.models))
+    record_change(
+        channel, preset=channel.preset, models=dict(new.models), proxy=proxy_place(channel)
+    )
     session.commit()
     click.echo(f"Channel {channel.name} is enabled. It serves {', '.join(new.models)}.")
 
@@ -98,7 +108,7 @@ def add_channel(
 def list_channels(as_json: bool) -> None:
     """Show every channel with the models it serves, and which of them is in trouble.
 
-    Keys are never shown.
+    Keys are never shown, and of a proxy only host and port.
     """
     session = db.session()
     names = {row.id: row.name for row in session.execute(select(Model.id, Model.name))}
@@ -110,12 +120,15 @@ def list_channels(as_json: bool) -> None:
     if as_json:
         print_json(rows)
         return
+    if not rows:
+        click.echo("No channel yet: flask channels add NAME --preset PRESET …", err=True)
     for row in rows:
         state = "enabled" if row["is_enabled"] else "disabled"
-        click.echo(f"{row['name']:<24} {state:<9} {row['preset']:<14} {row['base_url']}")
+        proxy = f"  through {row['proxy']}" if row["proxy"] else ""
+        click.echo(f"{row['name']:<24} {state:<9} {row['preset']:<14} {row['base_url']}{proxy}")
         for sold, upstream in row["models"].items():
             trouble = row["troubles"].get(sold)
-            told = "" if trouble is None else f"  {trouble['turn']} since {trouble['since']}"
+            told = "" if trouble is None else f"  {_told(trouble)}"
             click.echo(f"    {sold}" + ("" if sold == upstream else f" as {upstream}") + told)
 
 
@@ -143,13 +156,15 @@ def _offered(session: Session, new: buying.NewChannel) -> dict[str, str]:
         base_url=where.base_url,
         api_key=new.api_key,
         allow_private=where.allow_private,
+        proxy=None if new.proxy_url is None else parse_proxy(new.proxy_url),
     )
     listed = list_models(services().gateway.pool, provider)
     offered = sold_models_among(session, listed)
     if not offered and not new.models:
         raise click.ClickException(
-            f"The provider lists {len(listed)} models, none under a name that we sell. Name them: "
-            "--model SOLD=UPSTREAM."
+            f"The provider lists {len(listed)} models, none of them in the catalogue by that name. "
+            "Add them (flask catalog import --starting, or catalog add), or name them: --model "
+            "SOLD=UPSTREAM."
         )
     return offered
 
@@ -180,6 +195,12 @@ def _trouble(view: StateView) -> dict[str, Any]:
     }
 
 
+def _told(trouble: Mapping[str, Any]) -> str:
+    standing = STANDING[BreakerTurn(trouble["turn"])]
+    why = trouble["last_failure"]
+    return f"{standing}, in trouble since {trouble['since'][:19]}" + (f": {why}" if why else "")
+
+
 def _facts(
     channel: Channel, names: Mapping[int, str], troubles: Mapping[str, Any]
 ) -> dict[str, Any]:
@@ -190,6 +211,7 @@ def _facts(
         "base_url": channel.base_url,
         "is_enabled": channel.is_enabled,
         "allow_private": channel.allow_private,
+        "proxy": proxy_place(channel),
         "priority": channel.priority,
         "weight": channel.weight,
         "models": {names[row.model_id]: row.upstream_name for row in served},

@@ -7,20 +7,29 @@ from contextlib import contextmanager
 from typing import Any
 
 import click
-from flask.cli import AppGroup
+from flask.cli import AppGroup, ScriptInfo
+from sqlalchemy import inspect
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
+from app.core.database import db
 from app.core.errors import AppError
 
-OLD_SCHEMA = (
-    "The database's tables are missing or older than this program. Run: flask --app wsgi db upgrade"
+OLD_SCHEMA = "The database's tables are older than this program. Run: flask --app wsgi db upgrade"
+NO_TABLES = (
+    "There is no instance here yet: the database is empty. Make one by flask init --email YOU, or "
+    "name another by INSTANCE_DIR or DATABASE_URL. (An older one: flask --app wsgi db upgrade)"
 )
+TERMINAL_COLUMNS = 100
 _NAME = re.compile(r"[!-~]+")
 _SCHEMA_SQLSTATES = ("42P01", "42703")  # PostgreSQL: no such table, no such column
 
 
 class OperatorGroup(AppGroup):
     """An `AppGroup` that shows an `AppError`, or a database that is out, as a sentence."""
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        settings.setdefault("context_settings", {"max_content_width": TERMINAL_COLUMNS})
+        super().__init__(*arguments, **settings)
 
     def invoke(self, ctx: click.Context) -> Any:
         with _one_sentence():
@@ -29,6 +38,10 @@ class OperatorGroup(AppGroup):
 
 class OperatorCommand(click.Command):
     """The same for a command that stands alone."""
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        settings.setdefault("context_settings", {"max_content_width": TERMINAL_COLUMNS})
+        super().__init__(*arguments, **settings)
 
     def invoke(self, ctx: click.Context) -> Any:
         with _one_sentence():
@@ -80,10 +93,17 @@ def _one_sentence() -> Iterator[None]:
         raise click.ClickException(error.message) from None
     except (OperationalError, ProgrammingError) as error:
         if _is_old_schema(error):
-            raise click.ClickException(OLD_SCHEMA) from None
+            raise click.ClickException(OLD_SCHEMA if _has_tables() else NO_TABLES) from None
         if isinstance(error, OperationalError):
             raise click.ClickException(f"The database cannot be used: {error.orig}") from None
         raise
+
+
+def _has_tables() -> bool:
+    """Whether any migration ever ran; asked anew, because the command's own context has ended."""
+    app = click.get_current_context().ensure_object(ScriptInfo).load_app()
+    with app.app_context():
+        return inspect(db.engine).has_table("alembic_version")
 
 
 def _is_old_schema(error: OperationalError | ProgrammingError) -> bool:

@@ -8,8 +8,9 @@ from typing import Any, TypeVar
 import click
 from sqlalchemy.orm import Session
 
+from app.cli.dollars import nanos_of
 from app.core.moments import show_moment
-from app.core.money import format_usd, parse_usd
+from app.core.money import format_usd
 from app.domain.accounts.limits import limits_of, plain
 from app.domain.accounts.models import ApiKey, CapPeriod
 from app.domain.billing import cap_periods
@@ -33,7 +34,7 @@ class LimitOption:
 
 
 def _usd(text: str) -> int:
-    return parse_usd(text, field="cap")
+    return nanos_of(text, hint="--cap")
 
 
 def _count(text: str) -> int:

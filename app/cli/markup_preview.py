@@ -1,6 +1,7 @@
 """The preview of prices made by a mark-up: every unit with cost, old price, new price, margin."""
 
 from collections.abc import Iterator
+from fractions import Fraction
 from typing import Any, NamedTuple
 
 import click
@@ -10,8 +11,8 @@ from app.domain.catalog.units import Unit
 from app.domain.channels.margins import differences, margins, percent_text
 from app.domain.channels.markup_pricing import MarkedUp, MarkupPlan
 
-_ROW = "{:<32} {:<18} {:>10} {:>12} {:>12} {:>12} {:>8}  {}"
-_HEAD = ("model", "unit", "above", "cost", "old", "new", "margin", "holds from")
+_ROW = "  {:<20} {:>10} {:>14} {:>14} {:>14} {:>8}"
+_HEAD = ("unit", "above", "cost", "old", "new", "margin")
 
 
 class _Line(NamedTuple):
@@ -30,17 +31,18 @@ def tell_preview(plan: MarkupPlan, *, is_applied: bool) -> None:
     if plan.changes:
         click.echo(_ROW.format(*_HEAD))
     for change in plan.changes:
+        click.echo(
+            f"{change.model.name}: cost + {percent_text(Fraction(change.markup))}, {_since(change)}"
+        )
         for line in _lines(change):
             click.echo(
                 _ROW.format(
-                    change.model.name,
                     line.unit.value,
                     line.above_input_tokens or "",
                     price_or_none(line.unit, line.cost_nanos),
                     price_or_none(line.unit, line.old_nanos),
                     price_or_none(line.unit, line.new_nanos),
                     line.margin,
-                    _holds_from(change),
                 )
             )
     for why, names in _skipped(plan).items():
@@ -99,8 +101,9 @@ def _lines(change: MarkedUp) -> Iterator[_Line]:
         )
 
 
-def _holds_from(change: MarkedUp) -> str:
-    return moment_text(change.decision.effective_at) if change.decision.waits else "now"
+def _since(change: MarkedUp) -> str:
+    decision = change.decision
+    return f"from {moment_text(decision.effective_at)}" if decision.waits else "at once"
 
 
 def _skipped(plan: MarkupPlan) -> dict[str, list[str]]:

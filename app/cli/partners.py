@@ -1,13 +1,15 @@
 """`flask partners …`: who may invite, what they sign with, where their servers call from."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import click
 
+from app.cli.dollars import nanos_of
 from app.cli.groups import OperatorGroup, print_json
 from app.core.database import db
 from app.core.i18n import LOCALES
-from app.core.money import format_usd, parse_usd
+from app.core.money import format_usd
 from app.domain.accounts.emails import normalise_email
 from app.domain.accounts.models import InviterState
 from app.domain.partners import membership, networks, opening, signing_secrets
@@ -49,6 +51,8 @@ def list_partners(as_json: bool) -> None:
     if as_json:
         print_json(rows)
         return
+    if not rows:
+        click.echo("No partner yet: flask partners create EMAIL --name NAME", err=True)
     for row in rows:
         state = "active" if row["active"] else "disabled"
         brought, budget = row["brought"], row["trial_budget_usd"]
@@ -104,7 +108,7 @@ def change_partner(
     asked = {
         "require_signature": require_signature,
         "daily_trial_budget_nanos": (
-            None if trial_budget is None else parse_usd(trial_budget, field="trial-budget")
+            None if trial_budget is None else nanos_of(trial_budget, hint="--trial-budget")
         ),
     }
     changes = {name: value for name, value in asked.items() if value is not None}
@@ -113,7 +117,7 @@ def change_partner(
     session = db.session()
     membership.change(session, partner_id=partner_id, actor=OPERATOR, **changes)
     session.commit()
-    click.echo(f"Partner {partner_id} changed: {', '.join(changes)}.")
+    click.echo(f"Partner {partner_id}: {_terms(changes)}.")
 
 
 @partners_commands.group("secret", cls=OperatorGroup)
@@ -144,12 +148,12 @@ def revoke_older_secrets(partner_id: int) -> None:
     click.echo(f"{count} older secrets revoked.")
 
 
-@partners_commands.command("addresses")
+@partners_commands.command("networks")
 @click.argument("partner_id", type=int)
 @click.option("--add", "added", multiple=True, metavar="CIDR", help="List a network.")
 @click.option("--remove", "removed", multiple=True, metavar="CIDR", help="Take one off the list.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def change_addresses(
+def change_networks(
     partner_id: int, added: tuple[str, ...], removed: tuple[str, ...], as_json: bool
 ) -> None:
     """Show, after any changes, the networks from which calls of PARTNER_ID are vouched for."""
@@ -165,6 +169,16 @@ def change_addresses(
         print_json(listed)
         return
     click.echo("\n".join(listed) or "None listed.")
+
+
+def _terms(changes: Mapping[str, Any]) -> str:
+    """Terms that were changed, as they now are."""
+    told = []
+    if "require_signature" in changes:
+        told.append(f"calls {'must' if changes['require_signature'] else 'need not'} be signed")
+    if "daily_trial_budget_nanos" in changes:
+        told.append(f"${format_usd(changes['daily_trial_budget_nanos'])} trial money a day")
+    return ", ".join(told)
 
 
 def _set_active(partner_id: int, *, is_active: bool) -> None:

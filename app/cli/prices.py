@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from app.core.money import NANOS_PER_USD, format_usd, parse_usd
+from app.cli.dollars import HOW_TO_WRITE
+from app.core.money import NANOS_PER_USD, InvalidAmount, format_usd, parse_usd
 from app.domain.catalog.errors import NotPriced
 from app.domain.catalog.kinds import ModelKind, is_priced
 from app.domain.catalog.pricing import Prices, PriceSheet
@@ -33,7 +34,11 @@ class UsdPrice(click.ParamType[str]):
         self._most_usd = most_usd
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        if parse_usd(value) > self._most_usd * NANOS_PER_USD:
+        try:
+            nanos = parse_usd(value)
+        except InvalidAmount:
+            self.fail(f"{str(value)[:40]!r}: {HOW_TO_WRITE}.", param, ctx)
+        if nanos > self._most_usd * NANOS_PER_USD:
             self.fail(f"{value} is above {self._most_usd}, the most a price may be.", param, ctx)
         return str(value)
 

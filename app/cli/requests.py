@@ -5,12 +5,13 @@ from typing import Any
 
 import click
 
+from app.cli.dollars import nanos_of
 from app.cli.groups import Line, OperatorGroup, print_json
 from app.cli.request_telling import facts_of, lines_of
 from app.cli.spans import Span
 from app.core import clock, ids
 from app.core.database import db
-from app.core.money import format_usd, parse_usd
+from app.core.money import format_usd
 from app.domain.accounts import users
 from app.domain.accounts.emails import normalise_email
 from app.domain.billing.errors import CallUnknown
@@ -58,6 +59,8 @@ def list_requests(
     if as_json:
         print_json(rows)
         return
+    if not rows:
+        click.echo("No such request: --since looks further back.", err=True)
     for row in rows:
         outcome = row["reason"] or row["state"]
         head = f"{row['id']}  {row['at'][:19]}  {row['status'] or '-':>3} {outcome:<18}"
@@ -123,7 +126,7 @@ def _call_id(text: str) -> int:
 
 
 def _above_zero(text: str) -> int:
-    amount_nanos = parse_usd(text, field="amount")
+    amount_nanos = nanos_of(text, hint="--amount")
     if amount_nanos == 0:
         raise click.BadParameter("must be above zero.", param_hint="--amount")
     return amount_nanos

@@ -10,6 +10,8 @@ from app.core.database import db
 from app.domain import settings
 from app.domain.settings.catalogue import SETTINGS
 
+SHOWN_CHARACTERS = 60
+
 settings_commands = OperatorGroup("settings", help="Business settings: in force within a second.")
 
 
@@ -31,7 +33,8 @@ def list_settings(as_json: bool) -> None:
         print_json(rows)
         return
     for row in rows:
-        click.echo(f"{row['name']:<36} {_plain(row['value']):<24} {row['set_at'] or 'default'}")
+        since = "default" if row["set_at"] is None else f"set {row['set_at'][:16]}"
+        click.echo(f"{row['name']:<36} {_short(row['value']):<36} {since}")
         click.echo(f"    {row['help']}")
 
 
@@ -41,7 +44,7 @@ def list_settings(as_json: bool) -> None:
 @click.option("--reason", required=True, help="Why; it is kept with the value.")
 @click.option("--author", default="operator", show_default=True, help="Who; an email, or a role.")
 def set_setting(name: str, value: str, reason: str, author: str) -> None:
-    """Put VALUE in force for NAME."""
+    """Put VALUE in force for NAME, such as: flask settings set rate_vnd 26300 --reason bank."""
     session = db.session()
     row = settings.set_value(session, name=name, text=value, author=author, reason=reason)
     session.commit()
@@ -67,7 +70,15 @@ def show_history(name: str, as_json: bool) -> None:
         print_json(rows)
         return
     for row in rows:
-        click.echo(f"{row['set_at']}  {_plain(row['value'])}  {row['author']}: {row['reason']}")
+        click.echo(
+            f"{row['set_at'][:19]}  {_plain(row['value'])}  {row['author']}: {row['reason']}"
+        )
+
+
+def _short(value: Any) -> str:
+    """As much of a value as a line holds."""
+    text = _plain(value)
+    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}… (--json)"
 
 
 def _plain(value: Any) -> str:

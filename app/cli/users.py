@@ -64,7 +64,7 @@ def list_users(as_json: bool, count: int) -> None:
         return
     for row in rows:
         states = ", ".join(_states(row))
-        click.echo(f"{row['id']:>8}  {row['created_at']}  {row['email']}  {states}")
+        click.echo(f"{row['id']:>8}  {row['created_at'][:16]}  {row['email']}  {states}")
 
 
 @users_commands.command("show")
@@ -79,7 +79,9 @@ def show_user(email: str, as_json: bool) -> None:
         print_json(facts)
         return
     click.echo(f"{facts['email']}  {facts['id']}  {', '.join(_states(facts))}")
-    click.echo(f"  opened    {facts['created_at']}, claimed {facts['claimed_at'] or 'not yet'}")
+    click.echo(
+        f"  opened    {facts['created_at'][:16]}, claimed {(facts['claimed_at'] or 'not yet')[:16]}"
+    )
     inviter = facts["inviter"]
     click.echo(
         f"  inviter   {inviter or 'none'}" + (f", {facts['inviter_state']}" if inviter else "")

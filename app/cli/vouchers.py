@@ -5,10 +5,11 @@ from typing import Any
 
 import click
 
+from app.cli.dollars import nanos_of
 from app.cli.groups import Line, OperatorGroup, print_json
 from app.core import clock
 from app.core.database import db
-from app.core.money import format_usd, parse_usd
+from app.core.money import format_usd
 from app.domain.accounts import users
 from app.domain.accounts.emails import normalise_email
 from app.domain.payments import voucher_codes, vouchers
@@ -40,7 +41,7 @@ def create_vouchers(
     What is said besides the codes goes to standard error, so that they can be kept in a file.
     """
     session = db.session()
-    amount_nanos = parse_usd(amount, field="amount")
+    amount_nanos = nanos_of(amount, hint="--amount")
     codes = vouchers.create(
         session,
         services().digester,
@@ -56,7 +57,8 @@ def create_vouchers(
         print_json({"batch": batch, "amount_usd": format_usd(amount_nanos), "codes": codes})
         return
     click.echo("\n".join(codes))
-    told = f"{count} vouchers of ${format_usd(amount_nanos)} in batch {batch}. Keep the codes: "
+    noun = "voucher" if count == 1 else "vouchers"
+    told = f"{count} {noun} of ${format_usd(amount_nanos)} in batch {batch}. Keep the codes: "
     click.echo(f"{told}they cannot be shown again.", err=True)
 
 
@@ -74,6 +76,8 @@ def list_vouchers(batch: str | None, count: int, as_json: bool) -> None:
     if as_json:
         print_json(rows)
         return
+    if not rows:
+        click.echo("No such voucher.", err=True)
     for row in rows:
         head = f"{row['id']:>6}  {row['batch']:<16} {row['code']}…  ${row['amount_usd']:<10}"
         click.echo(f"{head} {row['state']:<9}  {_told(row)}".rstrip())

@@ -7,10 +7,11 @@ import click
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.cli.dollars import nanos_of
 from app.cli.groups import Line, OperatorGroup, print_json
 from app.core import ids
 from app.core.database import Execute, db, in_session
-from app.core.money import format_usd, parse_usd
+from app.core.money import format_usd
 from app.domain.accounts import users
 from app.domain.accounts.emails import normalise_email
 from app.domain.accounts.models import User
@@ -118,12 +119,12 @@ def show_wallet(email: str, as_json: bool, count: int) -> None:
         money = facts[bucket.value]
         click.echo(f"{bucket.value:<6} balance ${money['balance']}, held ${money['held']}")
     for row in facts["transfers"]:
-        head = f"{row['at']}  {row['kind']:<16} {row['amount']:>16} {row['bucket']:<6}"
+        head = f"{row['at'][:19]}  {row['kind']:<16} {row['amount']:>16} {row['bucket']:<6}"
         click.echo(f"{head} {row['actor']}: {row['reason']}")
 
 
 def _amount_above_zero(text: str) -> int:
-    amount_nanos = parse_usd(text)
+    amount_nanos = nanos_of(text, hint="AMOUNT")
     if amount_nanos == 0:
         raise click.BadParameter("must be above zero.", param_hint="AMOUNT")
     return amount_nanos
@@ -165,7 +166,7 @@ def _tell_replay(session: Session, movement: Movement, verb: str) -> None:
     if not is_same or earlier.amount_nanos != movement.amount_nanos:
         raise ReferenceUsed
     before = f"{verb.partition(' ')[0].capitalize()} before"
-    click.echo(f"{before}, on {earlier.at.isoformat()}. Nothing changed.")
+    click.echo(f"{before}, on {earlier.at:%Y-%m-%d %H:%M:%S} UTC. Nothing changed.")
 
 
 def _facts(session: Session, user: User, *, count: int) -> dict[str, Any]:

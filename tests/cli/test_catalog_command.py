@@ -279,3 +279,16 @@ def test_unit_that_is_none_or_priced_twice_is_refused(app: Flask, unit: str):
     assert result.exit_code != 0
     assert result.output.count("Error") == 1
     assert listed(app) == {}
+
+
+def test_show_says_why_a_model_is_not_sold(app: Flask):
+    catalog(app, "add", "gpt-4o", *CHAT)
+    catalog(app, "unpublish", "gpt-4o")
+    facts = json.loads(catalog(app, "show", "gpt-4o", "--json").stdout)
+    assert facts["not_sold_because"] == ["it is not published", "no channel serves it"]
+    assert "it is not published, no channel serves it" in catalog(app, "show", "gpt-4o").stdout
+
+
+def test_show_of_a_sold_model_has_no_such_reasons(app: Flask):
+    assert app.test_cli_runner().invoke(args=["demo"]).exit_code == 0
+    assert json.loads(catalog(app, "show", "gpt-4o", "--json").stdout)["not_sold_because"] == []

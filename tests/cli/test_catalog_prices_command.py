@@ -112,8 +112,10 @@ def test_a_fixed_price_is_told_as_json(shop: Flask):
 
 def test_a_mark_up_is_a_preview_until_it_is_applied(shop: Flask, session: Session):
     said = done(shop, "price", "--markup", "100%", "--all")
-    row = "gpt input 2 3 4 50% 2026-12-01 06:00 UTC"
-    assert row in [" ".join(line.split()) for line in said.splitlines()]
+    lines = [" ".join(line.split()) for line in said.splitlines()]
+    head = lines.index("gpt: cost + 100%, from 2026-12-01 06:00 UTC")
+    assert lines[head + 1 : head + 3] == ["input 2 3 4 50%", "output 10 12 20 50%"]
+    assert max(len(line) for line in said.splitlines()) <= 100
     assert "Skipped, no enabled channel has a known cost: large" in said
     assert "2 to change (2 rise), 0 priced so already, 1 skipped." in said
     assert "Nothing was written" in said
@@ -203,3 +205,17 @@ def test_history_as_json_is_newest_first_with_author_and_reason(shop: Flask):
     newest, oldest = json.loads(done(shop, "history", "gpt", "--json"))
     assert (newest["author"], newest["reason"]) == ("operator", "cheaper")
     assert (oldest["reason"], oldest["is_in_force"]) == ("added by command", False)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("gpt", "--markup", "15%"), "name the models by --model"),
+        (("--all", "--markup", "15%", "--from-cost"), "stored mark-ups"),
+        (("--all", "--markup", "15%", "--remember"), "give --markup and --apply"),
+    ],
+)
+def test_forms_that_do_not_go_together_are_told(shop: Flask, words: tuple[str, ...], said: str):
+    result = shop.test_cli_runner().invoke(args=["catalog", "price", *words])
+    assert result.exit_code == 2
+    assert said in result.stderr

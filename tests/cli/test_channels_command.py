@@ -242,7 +242,10 @@ def test_models_in_trouble_are_shown(shop: Flask, session: Session):
             "last_failure": "status_500",
         }
     }
-    assert "open since 2026-11-24T09:30:00+00:00" in invoke(shop, "channels", "list").stdout
+    assert (
+        "rests, in trouble since 2026-11-24T09:30:00: status_500"
+        in invoke(shop, "channels", "list").stdout
+    )
 
 
 @pytest.mark.parametrize("words", [("--weight", "0"), ("--weight", "9" * 20), ("--priority", "x")])

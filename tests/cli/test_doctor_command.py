@@ -223,6 +223,10 @@ def alert(session: Session) -> None:
     raise_alert(session, kind=AlertKind.WRITE_OFF, subject="talk", message="x")
 
 
+def change_the_sealing_key(session: Session) -> None:
+    session.execute(text("UPDATE channels SET sealed_key = 'sealed by another'"))
+
+
 def go_back_a_migration(session: Session) -> None:
     session.execute(text("UPDATE alembic_version SET version_num = '0001'"))
 
@@ -238,6 +242,7 @@ def go_back_a_migration(session: Session) -> None:
         (refuse_a_mail, "outbox", "warn", "1 mails were refused"),
         (forget_the_mails, "outbox", "warn", "no mail was sent"),
         (let_a_rate_grow_old, "rates", "warn", "rate_vnd of"),
+        (change_the_sealing_key, "provider_keys", "fail", "do not open"),
         (unpublish_all, "models", "fail", "no model"),
         (unpublish_all, "channels", "fail", "no provider's channel"),
         (sell_below_cost, "below_cost", "fail", "talk"),

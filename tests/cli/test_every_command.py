@@ -11,6 +11,7 @@ from app import create_app
 from app.cli import COMMANDS
 from app.cli.groups import OperatorCommand, OperatorGroup
 from app.core.database import db
+from tests import factories
 from tests.conftest import boot_settings
 
 
@@ -83,3 +84,36 @@ def test_database_that_is_away_is_told_in_one_sentence(tmp_path: Path):
     result = app.test_cli_runner().invoke(args=["users", "list"])
     assert result.exit_code == 1
     assert result.stderr.startswith("Error: The database cannot be used: ")
+
+
+def test_empty_database_is_told_how_to_begin(tmp_path: Path):
+    app = create_app(boot_settings(tmp_path))
+    result = app.test_cli_runner().invoke(args=["users", "list"])
+    with app.app_context():
+        db.engine.dispose()
+    assert "There is no instance here yet" in result.stderr
+    assert "flask init --email" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (("wallet", "credit", "a@example.com", "1,5", "--reason", "x"), "AMOUNT"),
+        (("vouchers", "create", "--amount", "1,5", "--batch", "b", "--reason", "x"), "--amount"),
+        (("keys", "create", "a@example.com", "k", "--cap", "1,5"), "--cap"),
+        (("partners", "change", "1", "--trial-budget", "1,5"), "--trial-budget"),
+        (("catalog", "add", "m", "--provider", "p", "--kind", "chat", "--input", "1,5"), "--input"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else " ".join(value[:2]),
+)
+def test_decimal_comma_is_refused_with_its_place_and_how_to_write(
+    app: Flask, words: tuple[str, ...], hint: str
+):
+    with app.app_context():
+        factories.make_user(db.session(), email="a@example.com")
+        db.session.commit()
+    result = app.test_cli_runner().invoke(args=words)
+    assert result.exit_code != 0
+    assert hint in result.stderr
+    assert "'1,5'" in result.stderr
+    assert "with a decimal point" in result.stderr

@@ -120,16 +120,16 @@ def test_secret_is_printed_once_and_rotated(runner, app, session, partner_id):
 
 
 def test_networks_are_listed_added_and_removed(runner, partner_id):
-    assert run(runner, "addresses", partner_id).stdout == "None listed.\n"
-    added = run(runner, "addresses", partner_id, "--add", "203.0.113.7/24", "--add", "2001:db8::1")
+    assert run(runner, "networks", partner_id).stdout == "None listed.\n"
+    added = run(runner, "networks", partner_id, "--add", "203.0.113.7/24", "--add", "2001:db8::1")
     assert added.stdout == "203.0.113.0/24\n2001:db8::1/128\n"
-    left = run(runner, "addresses", partner_id, "--remove", "203.0.113.0/24", "--json")
+    left = run(runner, "networks", partner_id, "--remove", "203.0.113.0/24", "--json")
     assert json.loads(left.stdout) == ["2001:db8::1/128"]
 
 
 @pytest.mark.parametrize("option", [["--add", "x"], ["--add", "0.0.0.0/0"], ["--remove", "::2"]])
 def test_bad_networks_change_nothing(runner, partner_id, option):
-    result = run(runner, "addresses", partner_id, "--add", "203.0.113.7", *option)
+    result = run(runner, "networks", partner_id, "--add", "203.0.113.7", *option)
     assert result.exit_code == 1
     assert rows(runner)[0]["networks"] == []
 
@@ -145,7 +145,7 @@ def test_change_touches_what_it_names(runner, session, partner_id):
 
 @pytest.mark.parametrize(
     "words",
-    [("secret", "rotate", "1"), ("secret", "revoke-older", "1"), ("addresses", "1"),
+    [("secret", "rotate", "1"), ("secret", "revoke-older", "1"), ("networks", "1"),
      ("enable", "1"), ("disable", "1"), ("approve", "1", "--name", "x"),
      ("change", "1", "--allow-unsigned")],
     ids=" ".join,
@@ -153,3 +153,8 @@ def test_change_touches_what_it_names(runner, session, partner_id):
 def test_unknown_partner_is_told(runner, words):
     result = run(runner, *words)
     assert (result.exit_code, result.stderr) == (1, "Error: There is no such partner.\n")
+
+
+def test_changed_terms_are_told_as_they_are_now(runner, partner_id):
+    result = run(runner, "change", partner_id, "--require-signature", "--trial-budget", "20")
+    assert result.stdout == f"Partner {partner_id}: calls must be signed, $20 trial money a day.\n"

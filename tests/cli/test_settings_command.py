@@ -47,7 +47,7 @@ def test_change_is_listed_and_kept_with_who_when_and_why(runner, frozen_time):
 def test_texts_for_people_are_one_line_a_version(runner, frozen_time):
     run(runner, "set", "sign_up", "false", "--reason", "pause")
     assert run(runner, "history", "sign_up").stdout == (
-        "2026-11-24T06:00:00+00:00  false  operator: pause\n"
+        "2026-11-24T06:00:00  false  operator: pause\n"
     )
     assert "sign_up                              false  " in run(runner, "list").stdout
 

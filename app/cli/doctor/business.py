@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from app.cli import demonstration
 from app.cli.doctor.values import Finding, Patient, fail, ok, skip, some_of, warn
 from app.core import clock, ids
+from app.core.crypto import SealBroken
 from app.domain.accounts.models import Role, User, WebAuthn
 from app.domain.accounts.roles import RoleName
 from app.domain.alerts import open_alerts
@@ -19,6 +20,7 @@ from app.domain.billing.models import Call, CallState
 from app.domain.billing.verify import examine
 from app.domain.channels.costs import channel_costs, dearest_enabled
 from app.domain.channels.margins import shortfalls
+from app.domain.channels.models import Channel
 from app.domain.channels.offers import Offer, Route
 from app.domain.mail import transport_for
 from app.domain.mail.models import OutboxMail
@@ -112,6 +114,17 @@ def rates(patient: Patient) -> Finding:
         if moment is not None and moment < clock.now() - RATE_AGE
     ]
     return warn(f"{', '.join(old)} is older than 30 days") if old else ok("set within 30 days")
+
+
+def provider_keys(patient: Patient) -> Finding:
+    """Every enabled channel's key can be opened: where SEALING_KEYS changed, it sells nothing."""
+    shut = []
+    for channel in patient.session.scalars(select(Channel).where(Channel.is_enabled)):
+        try:
+            patient.services.sealer.open(channel.sealed_key)
+        except SealBroken:
+            shut.append(channel.name)
+    return fail(f"SEALING_KEYS do not open {some_of(shut)}") if shut else ok("each can be opened")
 
 
 def models_sold(patient: Patient) -> Finding:

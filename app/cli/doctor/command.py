@@ -1,6 +1,7 @@
 """The command: goes through the table, tells what it found, exits 1 where something fails."""
 
 import logging
+import textwrap
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,10 +10,11 @@ from flask.cli import with_appcontext
 
 from app.cli.doctor.table import CHECKS, DATABASE
 from app.cli.doctor.values import Check, Finding, Patient, State, skip
-from app.cli.groups import OperatorCommand, print_json
+from app.cli.groups import TERMINAL_COLUMNS, OperatorCommand, print_json
 from app.core.database import db
 from app.services import services
 
+_INDENT = 27
 _SIGNS = {State.OK: "ok  ", State.WARN: "warn", State.FAIL: "FAIL", State.SKIP: "skip"}
 
 
@@ -64,9 +66,22 @@ def _facts(check: Check, finding: Finding) -> dict[str, Any]:
 
 def _tell(found: list[tuple[Check, Finding]]) -> None:
     for check, finding in found:
-        click.echo(f"{_SIGNS[finding.state]}  {check.title:<20} {finding.detail}")
+        detail = _indented(finding.detail).lstrip()
+        click.echo(f"{_SIGNS[finding.state]}  {check.title:<20} {detail}")
         if finding.state in (State.WARN, State.FAIL):
-            click.echo(f"{'':<26} {check.advice}")
+            click.echo(_indented(check.advice))
     counts = {state: sum(finding.state is state for _, finding in found) for state in State}
     told = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
     click.echo(f"\n{told}.")
+
+
+def _indented(text: str) -> str:
+    """The text behind the titles. A word is never broken: a command must be there to be copied."""
+    return textwrap.fill(
+        text,
+        width=TERMINAL_COLUMNS,
+        initial_indent=" " * _INDENT,
+        subsequent_indent=" " * _INDENT,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

@@ -27,7 +27,7 @@ CHECKS = (
         "files",
         "File modes",
         host.file_modes,
-        "chmod 700 the instance folder.",
+        "chmod 700 the folder that INSTANCE_DIR names.",
         needs_database=False,
     ),
     Check(
@@ -104,14 +104,22 @@ CHECKS = (
         "rates",
         "Currency rates",
         business.rates,
-        "flask settings set rate_cny 7.2 --reason '…', and rate_vnd; setting the same value again "
+        "flask settings set rate_cny 7.2 --reason …, and rate_vnd; setting the same value again "
         "dates it anew.",
+    ),
+    Check(
+        "provider_keys",
+        "Provider keys",
+        business.provider_keys,
+        "Put the key that sealed them back into SEALING_KEYS, behind the new one; or enter each "
+        "anew: flask channels change NAME --api-key-env …",
     ),
     Check(
         "models",
         "Models",
         business.models_sold,
-        "flask catalog add …, then flask channels add …",
+        "flask catalog import --starting (or catalog add), then flask channels add …; flask "
+        "catalog show ID says why a model is not sold.",
     ),
     Check(
         "below_cost",
@@ -123,7 +131,9 @@ CHECKS = (
         "unknown_cost",
         "Costs known",
         business.unknown_cost,
-        "Without a channel's cost no margin is known, and no loss is seen: enter it.",
+        "Without a channel's cost no margin is known, and no loss is seen: flask channels cost "
+        "CHANNEL MODEL --input … --output …, or a whole list by flask catalog import --as-cost "
+        "CHANNEL.",
     ),
     Check(
         "channels",
@@ -135,20 +145,21 @@ CHECKS = (
         "payment",
         "Payment",
         business.payment,
-        "flask settings set bank_name, bank_account_number, bank_account_holder; or flask "
-        "vouchers create.",
+        "flask settings set bank_name … --reason …, then bank_account_number and "
+        "bank_account_holder; or flask vouchers create.",
     ),
     Check(
         "legal",
         "Legal identity",
         business.legal_identity,
-        "flask settings set legal_name, legal_tax_code, legal_address.",
+        "flask settings set legal_name … --reason …, then legal_tax_code and legal_address.",
     ),
     Check(
         "contact",
         "Contact",
         business.contact,
-        "flask settings set contact_email: mails name it to those who did not ask for them.",
+        "flask settings set contact_email … --reason …: mails name it to those who did not ask for "
+        "them.",
     ),
     Check(
         "backup",

@@ -20,7 +20,7 @@ class InvalidVouchers(BadRequest):
 class AccountCannotRedeem(Forbidden):
     number = 33
     reason = "account_cannot_redeem"
-    message = "Only an active account whose mailbox is confirmed can redeem a code."
+    message = "Only an active account that its owner has claimed can redeem a code."
 
 
 class VoucherBatchUnknown(NotFound):

@@ -17,11 +17,11 @@ from app.domain.settings.kinds import (
     MARKUP,
     MARKUPS,
     NOTICE_DAYS,
-    RATE,
     SHARE,
     USD,
     SettingKind,
     choice_of,
+    rate_between,
 )
 from app.domain.settings.mail_providers import PUBLIC_MAIL_DOMAINS
 
@@ -117,8 +117,10 @@ SETTINGS: tuple[SettingSpec, ...] = (
     SettingSpec("provider_markups", MARKUPS, "", "mark-up on cost of each provider's models"),
     SettingSpec("model_markups", MARKUPS, "", "mark-up on cost of single models"),
     SettingSpec("price_notice_days", NOTICE_DAYS, "7", "days that a price rise is announced ahead"),
-    SettingSpec("rate_cny", RATE, "7.2", "yuan for one dollar"),
-    SettingSpec("rate_vnd", RATE, "26300", "đồng for one dollar"),
+    SettingSpec("rate_cny", rate_between(1, 100, example="7.2"), "7.2", "yuan for one dollar"),
+    SettingSpec(
+        "rate_vnd", rate_between(5_000, 500_000, example="26300"), "26300", "đồng for one dollar"
+    ),
     SettingSpec(
         "display_currencies",
         DISPLAY_CURRENCIES,

@@ -105,6 +105,8 @@ def checked(model: ListedModel) -> ListedModel:
     for text, longest in ((model.name, LONGEST_NAME), (model.provider, LONGEST_PROVIDER)):
         if len(text) > longest or not _VISIBLE.fullmatch(text):
             raise Unusable(SkipReason.BROKEN, "its name or provider is no visible ASCII text")
+    if not _VISIBLE.fullmatch(model.key):  # told to the operator where the entry is passed over
+        raise Unusable(SkipReason.BROKEN, "its key is no visible ASCII text")
     if not is_priced(model.kind, model.sheet):
         raise Unusable(SkipReason.NOT_PRICED)
     if model.kind in SERVED_KINDS and _is_free(model.sheet):

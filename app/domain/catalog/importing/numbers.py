@@ -1,7 +1,7 @@
 """Numbers of a price list: read as exact decimals, never through a float."""
 
 from datetime import date
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from app.core.money import NANOS_PER_USD, ceil_div
@@ -20,7 +20,12 @@ _SMALLEST_EXPONENT = -30
 
 def read_number(text: str) -> Decimal:
     """For the JSON decoder: a number exactly as written; NaN for one that nobody means."""
-    return Decimal(text) if len(text) <= LONGEST_NUMBER else Decimal("NaN")
+    if len(text) > LONGEST_NUMBER:
+        return Decimal("NaN")
+    try:
+        return Decimal(text)
+    except InvalidOperation:  # an exponent beyond what the module itself holds
+        return Decimal("NaN")
 
 
 def usd_per_token(value: Any, name: str) -> int:
