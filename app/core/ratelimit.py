@@ -76,6 +76,14 @@ class RateLimiter:
         """Count `cost` whether it fits or not: what was used already. Later hits feel it."""
         self._windows.add(quota.key, window_s=quota.window_s, cost=cost)
 
+    def give_back(self, quota: Quota, cost: int) -> None:
+        """Take back what `take` counted, as far as the current period holds it: one that ended
+        meanwhile fades by itself, and the next must not begin below nothing."""
+        window = self._windows.look(quota.key, window_s=quota.window_s)
+        returned = min(cost, window.current)
+        if returned > 0:
+            self._windows.add(quota.key, window_s=quota.window_s, cost=-returned)
+
     def peek(self, quota: Quota) -> Taken:
         """What `take` of one would say; counts nothing."""
         window = self._windows.look(quota.key, window_s=quota.window_s)

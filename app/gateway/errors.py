@@ -10,7 +10,7 @@
                           UnsupportedInput, GenerationFailed
     Forbidden             AccountDisabled, ModelNotAllowed
     PayloadTooLarge       UpstreamRejectedSize
-    TooManyRequests       RequestAboveTokenRate
+    TooManyRequests       RequestAboveTokenRate, TooManyUploads
     UpstreamFailed        ProviderFailed
     Unavailable           ServerBusy, NoChannel
 """
@@ -181,6 +181,12 @@ class RequestAboveTokenRate(TooManyRequests):
     number = 61
     reason = "request_above_tokens_per_minute"
     message = "This request is larger than what its key may use in a minute."
+
+
+class TooManyUploads(TooManyRequests):
+    number = 62
+    reason = "too_many_uploads"
+    message = "You are sending too many request bodies at once. Wait for one to arrive."
 
 
 class ProviderFailed(UpstreamFailed):

@@ -6,11 +6,12 @@ import threading
 from app.domain.accounts.models import KeyScope
 from app.domain.billing.errors import TooManyRunning
 from app.gateway.authentication import Caller
-from app.gateway.errors import ServerBusy
+from app.gateway.errors import ServerBusy, TooManyUploads
 
 RESERVED_THREADS = 16
 TRIAL_SHARE = 4
 BODIES_MAX_BYTES = 512 * 1024 * 1024
+UPLOAD_SHARE = 4
 
 
 class Slots:
@@ -134,6 +135,39 @@ class BodyBudget:
     @property
     def taken_bytes(self) -> int:
         return self._limit_bytes - self._left_bytes
+
+
+class Uploads:
+    """Bodies that are being read, by user.
+
+    A server that hands over a live stream (granian) leaves it to the client how long that takes. A
+    user's uploads together get a quarter of the places, so that nobody takes them all by stalling.
+    """
+
+    def __init__(self, places: int) -> None:
+        self._limit = max(places // UPLOAD_SHARE, 1)
+        self._lock = threading.Lock()
+        self._counts: dict[int, int] = {}
+
+    def begin(self, user_id: int) -> None:
+        """Raises `TooManyUploads`."""
+        with self._lock:
+            count = self._counts.get(user_id, 0)
+            if count >= self._limit:
+                raise TooManyUploads(retry_after_s=1)
+            self._counts[user_id] = count + 1
+
+    def end(self, user_id: int) -> None:
+        with self._lock:
+            left = self._counts[user_id] - 1
+            if left:
+                self._counts[user_id] = left
+            else:
+                del self._counts[user_id]
+
+    def __len__(self) -> int:
+        """How many users are sending a body."""
+        return len(self._counts)
 
 
 class Places:

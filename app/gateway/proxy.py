@@ -57,7 +57,7 @@ def _serve(
     places: Places,
     rates: Rates | None,
 ) -> Reply:
-    envelope = _receive(gateway, protocol, inbound, places)
+    envelope = _receive(gateway, protocol, inbound, caller, places)
     offer, price = find_offer(gateway.offers, envelope, caller)
     inbound.facts["model"] = offer.name
     routes = able_routes(gateway, offer, envelope)
@@ -92,11 +92,18 @@ def _admit(gateway: Gateway, caller: Caller, rates: Rates | None) -> Places:
     return Places(gateway.slots.take(caller), gateway.bodies)
 
 
-def _receive(gateway: Gateway, protocol: Protocol, inbound: Inbound, places: Places) -> Envelope:
+def _receive(
+    gateway: Gateway, protocol: Protocol, inbound: Inbound, caller: Caller, places: Places
+) -> Envelope:
     """Read and judge the body; its size counts against the process's budget until the end."""
     limit_bytes = gateway.boot["MAX_BODY_BYTES"]
     places.hold_body(inbound.stated_body_bytes(limit_bytes))
-    return read_envelope(protocol, inbound.read_json_body(limit_bytes))
+    gateway.uploads.begin(caller.user_id)
+    try:
+        body = inbound.read_json_body(limit_bytes)
+    finally:
+        gateway.uploads.end(caller.user_id)
+    return read_envelope(protocol, body)
 
 
 def _ask(gateway: Gateway, call: Call, routes: Sequence[Route]) -> OpenedWhole | OpenedStream:

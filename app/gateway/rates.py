@@ -5,9 +5,11 @@ how much the real tokens exceed it, whether that fits or not, and the next call 
 """
 
 import logging
+from collections.abc import Callable
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.core import clock
 from app.core.errors import TooManyRequests
 from app.core.ratelimit import Quota, RateLimiter, Taken
 from app.domain.billing.request_shape import RequestShape
@@ -31,12 +33,13 @@ def rates_of(limiter: RateLimiter, caller: Caller) -> "Rates | None":
 class Rates:
     """What one call takes of its key's rates, and what the limiter said of them."""
 
-    __slots__ = ("_caller", "_estimate", "_limiter", "_requests", "_tokens")
+    __slots__ = ("_caller", "_estimate", "_limiter", "_period_ends_s", "_requests", "_tokens")
 
     def __init__(self, limiter: RateLimiter, caller: Caller) -> None:
         self._limiter = limiter
         self._caller = caller
         self._estimate = 0
+        self._period_ends_s = 0.0
         self._requests: Taken | None = None
         self._tokens: Taken | None = None
 
@@ -62,19 +65,27 @@ class Rates:
                 "tokens that this key may use in a minute. Send less at once.",
                 facts={"estimated_tokens": estimate, "tokens_per_minute": limit},
             )
-        self._tokens = self._limiter.take(self._token_quota(limit), estimate)
+        quota = self._token_quota(limit)
+        self._tokens = self._limiter.take(quota, estimate)
         if not self._tokens.is_allowed:
             raise _too_many("tokens", limit, self._tokens)
         self._estimate = estimate
+        # `reset_s` is what the period has left and one window, rounded up.
+        self._period_ends_s = clock.now_s() + self._tokens.reset_s - quota.window_s - 1
 
     def give_back_tokens(self) -> None:
-        """The call was refused after all, and nothing was sent."""
-        self._add_tokens(-self._estimate)
-        self._estimate = 0
+        """The call was refused after all, and nothing was sent. In a later period than the one
+        that counted them the tokens would be a gift, at the cost of what that one counts: calls
+        refused around the minute's turn could save up rate."""
+        limit, estimate, self._estimate = self._caller.tokens_per_minute, self._estimate, 0
+        if limit is not None and estimate and clock.now_s() < self._period_ends_s:
+            _counted(lambda: self._limiter.give_back(self._token_quota(limit), estimate))
 
     def settle_tokens(self, tokens: int) -> None:
         """Add what the call used beyond its estimate; less than that is not given back."""
-        self._add_tokens(max(tokens - self._estimate, 0))
+        limit, more = self._caller.tokens_per_minute, tokens - self._estimate
+        if limit is not None and more > 0:
+            _counted(lambda: self._limiter.add(self._token_quota(limit), more))
 
     def headers(self) -> Headers:
         """In the forms of OpenAI's, as far as this call asked the limiter."""
@@ -83,21 +94,19 @@ class Rates:
             *_headers("tokens", self._caller.tokens_per_minute, self._tokens),
         ]
 
-    def _add_tokens(self, tokens: int) -> None:
-        limit = self._caller.tokens_per_minute
-        if limit is None or not tokens:
-            return
-        try:
-            self._limiter.add(self._token_quota(limit), tokens)
-        except SQLAlchemyError:
-            # What was bought is settled and must reach its client: the rate goes uncounted.
-            log.exception("a key's tokens were not counted")
-
     def _token_quota(self, limit: int) -> Quota:
         return self._quota("key-tokens", limit)
 
     def _quota(self, name: str, limit: int) -> Quota:
         return Quota(name, str(self._caller.cap_id), limit)
+
+
+def _counted(count: Callable[[], None]) -> None:
+    try:
+        count()
+    except SQLAlchemyError:
+        # What was bought is settled and must reach its client: the rate goes uncounted.
+        log.exception("a key's tokens were not counted")
 
 
 def _too_many(what: str, limit: int, taken: Taken) -> TooManyRequests:

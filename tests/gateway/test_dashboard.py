@@ -13,6 +13,7 @@ from app.core.money import parse_usd
 from app.domain.accounts.models import ApiKey, KeyScope, KeyState, User
 from app.domain.catalog.selling import find_model
 from app.domain.usage.listing import id_at
+from tests.conftest import FrozenTime
 from tests.domain.usage.calls import make_call
 from tests.factories import make_key
 from tests.gateway.shop import PLENTY_NANOS, Customer, Shop, in_an_hour
@@ -200,7 +201,7 @@ def test_strangers_and_waiting_keys_are_refused_in_openais_shape(shop: Shop, pre
     assert (missing.status_code, missing.json["error"]["code"]) == (404, "not_found")
 
 
-def test_asking_is_limited_by_key_and_minute(shop: Shop):
+def test_asking_is_limited_by_key_and_minute(shop: Shop, frozen_time: FrozenTime):
     customer, other = shop.customer(), shop.customer()
     statuses = {ask(shop, customer, "subscription").status_code for _ in range(60)}
     assert statuses == {200}

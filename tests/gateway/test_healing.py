@@ -11,6 +11,7 @@ from app.domain.channels.models import BreakerState, BreakerTurn, UnservedHour
 from app.gateway.breaker_memory import recall_turns, store_turns
 from app.gateway.health import ChannelHealth
 from app.gateway.probing import probe_channels
+from app.gateway.provider_errors import Sort
 from app.serving.instance_lock import InstanceLock
 from app.serving.threads import Threads
 from tests.gateway.shop import Customer, Shop, wait_until
@@ -256,6 +257,22 @@ def test_channel_that_nobody_tries_is_tried_by_ourselves(
     assert len(bad.probes) == 2
     assert health.take_turns()[-1].turn is BreakerTurn.CLOSED
     assert alone.chat(customer).status_code == 200
+
+
+def test_one_idle_channel_is_tried_a_round_so_that_a_suspect_does_not_wait_for_all(
+    pair: Shop, bad: SwitchedProvider
+) -> None:
+    now_s = [1_000.0]
+    gateway = pair.services.gateway
+    health = gateway.health = ChannelHealth(QUICK_RULES, monotonic=lambda: now_s[0])
+    talk = gateway.offers.offers()["talk"]
+    for route in talk.routes * QUICK_RULES.calls_min:
+        health.failed(route, talk.model_id, sort=Sort.ELSEWHERE, outcome="status_500")
+    now_s[0] += 61
+    for left in (2, 1, 0):
+        assert len(health.overdue()) == left
+        probe_channels(gateway)
+    assert len(bad.probes) == 1
 
 
 def test_nothing_is_probed_while_all_is_well(

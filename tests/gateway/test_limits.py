@@ -3,18 +3,20 @@
 import http.client
 import json
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from app.domain.accounts.models import KeyScope
 from app.domain.billing.models import CallState
 from app.gateway.authentication import Caller
-from app.gateway.errors import ServerBusy
-from app.gateway.limits import RESERVED_THREADS, BodyBudget, Slots
+from app.gateway.errors import ServerBusy, TooManyUploads
+from app.gateway.limits import RESERVED_THREADS, BodyBudget, Slots, Uploads
 from tests.gateway.conftest import OpenShop
 from tests.gateway.shop import (
     CHAT_PATH,
@@ -214,6 +216,60 @@ def test_running_stream_is_known_while_it_runs(shop: Shop):
 
 def _caller(scope: KeyScope) -> Caller:
     return Caller(key_id=1, user_id=1, scope=scope, cap_id=None)
+
+
+class TestUploads:
+    def test_one_user_may_send_a_quarter_of_the_places_at_once_and_others_go_on(self):
+        uploads = Uploads(8)
+        uploads.begin(1)
+        uploads.begin(1)
+        with pytest.raises(TooManyUploads):
+            uploads.begin(1)
+        uploads.begin(2)
+        uploads.end(1)
+        uploads.begin(1)
+        for user_id in (1, 1, 2):
+            uploads.end(user_id)
+        assert len(uploads) == 0
+
+    def test_a_body_that_does_not_come_keeps_no_other_user_out(self, open_shop: OpenShop):
+        shop = open_shop(THREADS=RESERVED_THREADS + 4)
+        staller, other = shop.customer(), shop.customer()
+        body = StalledBody()
+        statuses: list[str] = []
+        thread = threading.Thread(target=lambda: statuses.append(_stream_in(shop, staller, body)))
+        thread.start()
+        assert body.is_asked.wait(5)
+        refused = shop.chat(staller)
+        assert (refused.status_code, refused.json["error"]["code"]) == (429, "too_many_uploads")
+        assert refused.headers["Retry-After"] == "1"
+        assert shop.chat(other).status_code == 200
+        body.is_over.set()
+        thread.join()
+        assert statuses == ["400 Bad Request"]
+        assert shop.chat(staller).status_code == 200
+        assert len(shop.services.gateway.uploads) == 0
+        shop.assert_at_rest()
+
+
+class StalledBody:
+    """A body that its client begins and then, for a while, does not go on with."""
+
+    def __init__(self) -> None:
+        self.is_asked = threading.Event()
+        self.is_over = threading.Event()
+
+    def read(self, size: int) -> bytes:
+        self.is_asked.set()
+        assert self.is_over.wait(10)
+        return b""
+
+
+def _stream_in(shop: Shop, customer: Customer, body: StalledBody) -> str:
+    """The status of a call whose body the server hands over as it comes."""
+    environ = EnvironBuilder(CHAT_PATH, method="POST", headers=customer.headers).get_environ()
+    environ |= {"wsgi.input": body, "CONTENT_TYPE": "application/json", "CONTENT_LENGTH": "100"}
+    return run_wsgi_app(shop.app, environ)[1]
 
 
 def _post(base_url: str, customer: Customer, body: Any = None) -> tuple[int, Any, Any]:

@@ -12,6 +12,8 @@ from app.core import clock
 from app.core.errors import TooManyRequests
 from app.core.ratelimit import Quota, RateLimiter, open_windows
 from app.domain.accounts.models import KeyScope
+from app.domain.billing.request_shape import RequestShape
+from app.domain.catalog.kinds import ModelKind
 from app.gateway.authentication import Caller
 from app.gateway.rates import Rates, duration
 from app.services import services
@@ -192,6 +194,19 @@ class TestTokens:
         assert shop.chat(customer, sandbox={"behave": "status", "status": 500}).status_code == 502
         estimate = len(shop.provider.requests[-1].body) // 4
         assert tokens_left(shop, customer, 10_000) == 10_000 - estimate
+
+
+def test_what_the_last_minute_counted_is_no_gift_to_the_next(minute: FrozenTime):
+    """Calls that are refused while the minute turns: nothing they took is given back later."""
+    limiter, caller = RateLimiter(), Caller(1, 1, KeyScope.FULL, cap_id=7, tokens_per_minute=100)
+    refused_calls = [Rates(limiter, caller) for _ in range(4)]
+    for rates in refused_calls:
+        rates.take_tokens(RequestShape(kind=ModelKind.CHAT, text_bytes=100))  # 25 tokens
+    minute.advance(2 * WINDOW_S - 1)
+    limiter.add(Quota("key-tokens", "7", 100), 100)
+    for rates in refused_calls:
+        rates.give_back_tokens()
+    assert not limiter.peek(Quota("key-tokens", "7", 100)).is_allowed
 
 
 class _FailingLimiter(RateLimiter):
