@@ -81,3 +81,9 @@ def test_folder_that_cannot_be_made_is_said(tmp_path: Path):
     (tmp_path / "file").touch()
     with pytest.raises(config.ConfigError, match="INSTANCE_DIR"):
         load(tmp_path / "file" / "instance")
+
+
+def test_new_instance_folder_is_open_to_its_owner_alone(tmp_path: Path):
+    folder = tmp_path / "instance"
+    load(folder)
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700

@@ -13,6 +13,7 @@ from app.domain.accounts.limits import change_limits
 from app.domain.accounts.models import ApiKey, KeyOrigin, KeyScope, KeyState
 from app.domain.audit.models import AuditEntry
 from tests.api.asking import ask, refusal, running_call, sibling_of
+from tests.conftest import FrozenTime
 from tests.factories import make_key
 from tests.gateway.shop import CHAT_PATH, MESSAGES, PLENTY_NANOS, Customer, Shop, wait_until
 
@@ -209,6 +210,21 @@ def test_nothing_is_ever_loosened(shop: Shop, members: dict[str, Any], field: st
     assert current(shop, customer)["limits"] == before
 
 
+def test_period_is_not_laid_out_for_a_cap_that_the_owner_sets_later(shop: Shop):
+    """$5 a month would become $5 a day."""
+    customer = shop.customer()
+    answer = patch(shop, customer, cap_period="day")
+    assert refusal(answer) == (403, "limits_only_narrow", "cap_period")
+    limit(shop, customer, cap_nanos=5_000_000_000)
+    assert current(shop, customer)["limits"]["cap_period"] == "month"
+
+
+def test_period_is_chosen_with_the_first_cap(shop: Shop):
+    customer = shop.customer()
+    assert patch(shop, customer, cap_period="day", cap_usd="1").status_code == 200
+    assert current(shop, customer)["limits"]["cap_period"] == "day"
+
+
 @pytest.mark.parametrize(
     ("body", "status", "reason", "field"),
     [
@@ -228,6 +244,7 @@ def test_nothing_is_ever_loosened(shop: Shop, members: dict[str, Any], field: st
         ({"models": []}, 400, "invalid_limit", "models"),
         ({"models": "talk"}, 400, "invalid_member", "models"),
         ({"networks": ["somewhere"]}, 400, "invalid_limit", "networks"),
+        ({"networks": ["fe80::%\x1b[2J/64"]}, 400, "invalid_limit", "networks"),
         ({"expires_at": "soon"}, 400, "invalid_moment", "expires_at"),
         ({"expires_at": "2020-01-01"}, 400, "invalid_limit", "expires_at"),
         (b"[]", 400, "invalid_json", None),
@@ -307,7 +324,7 @@ def test_key_is_tightened_on_either_database(any_shop: Shop):
     assert key["limits"]["models"] == ["talk"]
 
 
-def test_changes_are_limited_by_key_and_minute(shop: Shop):
+def test_changes_are_limited_by_key_and_minute(shop: Shop, frozen_time: FrozenTime):
     customer, other = shop.customer(), shop.customer()
     assert {patch(shop, customer).status_code for _ in range(30)} == {200}
     refused = patch(shop, customer, cap_usd="1")

@@ -14,6 +14,7 @@ from app.domain.catalog.pricing import Prices, PriceSheet, Tier
 from app.domain.catalog.selling import find_model, set_price
 from app.domain.channels.models import UnservedHour
 from tests.api.asking import refusal, running_call
+from tests.conftest import FrozenTime
 from tests.factories import credit
 from tests.gateway.shop import (
     CHAT_PATH,
@@ -256,7 +257,7 @@ def test_very_deep_request_is_400(shop: Shop):
     assert refusal(send(shop, shop.customer(), raw))[:2] == (400, "invalid_json")
 
 
-def test_quotes_are_limited_by_key_and_minute(shop: Shop):
+def test_quotes_are_limited_by_key_and_minute(shop: Shop, frozen_time: FrozenTime):
     customer, other = shop.customer(), shop.customer()
     statuses = [ask_quote(shop, customer, {}).status_code for _ in range(60)]
     assert set(statuses) == {400}

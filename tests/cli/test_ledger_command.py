@@ -21,7 +21,7 @@ def test_sound_books_exit_with_0(app: Flask):
     result = run(app)
     assert result.exit_code == 0
     lines = result.output.splitlines()
-    assert len(lines) == 18
+    assert len(lines) == 19
     assert all(line.endswith("ok") for line in lines)
     assert any("calls have exactly the transfers of their charge" in line for line in lines)
 

@@ -102,7 +102,12 @@ def _words(name: str, value: Any) -> Sequence[str]:
 
 
 def _network(word: str) -> IpNetwork:
-    """IPv4 in IPv6's clothes (::ffff:192.0.2.0/120) is kept as IPv4: callers are seen so too."""
+    """IPv4 in IPv6's clothes (::ffff:192.0.2.0/120) is kept as IPv4: callers are seen so too.
+
+    No zone (fe80::1%eth0): callers are seen without theirs, and it may be any text at all.
+    """
+    if "%" in word:
+        raise ValueError("a network has no zone")
     network = ip_network(word.strip(), strict=False)
     mapped = getattr(network.network_address, "ipv4_mapped", None)
     if mapped is None or network.prefixlen < _MAPPED_PREFIX:

@@ -168,8 +168,8 @@ def _first_of_family(session: Session, key: ApiKey) -> ApiKey:
 def _require_narrower(old: KeyLimits, new: KeyLimits) -> None:
     present = plain(old)
     for row in ROWS:
-        if row.name == "period" and old.cap_nanos is None:
-            continue  # a period without a cap bounds nothing
+        if row.name == "period" and old.cap_nanos is None and new.cap_nanos is not None:
+            continue  # chosen with the cap that it counts for; alone it would wait for the owner's
         if not may_replace(row, new=getattr(new, row.name), old=getattr(old, row.name)):
             value = present[row.shown]
             raise LimitsOnlyNarrow(

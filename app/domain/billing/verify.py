@@ -2,7 +2,8 @@
 
 `verify` proves, in one snapshot and with one query a check:
 
-- 1: the entries of all ledger accounts sum to 0, and no transfer names an account that is not one;
+- 1: the entries of all ledger accounts sum to 0, and no transfer names an account that is not one,
+  or moves between others than its kind does: never from one bucket to another;
 - 2: cached balances are the sums of their entries, cached holds those of the pending calls' legs,
   key caps those of their calls, and running counts the pending calls;
 - 4, 5: each call is settled once or pending, its transfers are exactly its charge, and no usage

@@ -6,13 +6,36 @@ set-based: a pass over a table or a join by primary key, whatever the number of 
 
 from dataclasses import dataclass
 
-from app.domain.billing.models import OPERATOR_ACCOUNTS, AccountKind
+from app.domain.billing.models import OPERATOR_ACCOUNTS, AccountKind, TransferKind
 
 _REVENUE = OPERATOR_ACCOUNTS[AccountKind.REVENUE]
 _VOUCHERS = OPERATOR_ACCOUNTS[AccountKind.VOUCHERS]
 _OPERATOR_ACCOUNTS = " UNION ALL ".join(
     f"SELECT {account_id} AS id, '{kind.value}' AS kind"
     for kind, account_id in OPERATOR_ACCOUNTS.items()
+)
+
+_TRIAL, _PAID = "t.user_id * 2", "t.user_id * 2 + 1"
+_EITHER = f"{_TRIAL}, {_PAID}"
+_CREDITS = OPERATOR_ACCOUNTS[AccountKind.OPERATOR_CREDITS]
+_GRANTS = OPERATOR_ACCOUNTS[AccountKind.TRIAL_GRANTS]
+PATHS = (
+    (TransferKind.USAGE, "t.user_id * 2 + t.id % 2", _REVENUE),
+    (TransferKind.WRITE_OFF, OPERATOR_ACCOUNTS[AccountKind.WRITE_OFFS], _REVENUE),
+    (TransferKind.TRIAL_GRANT, _GRANTS, _TRIAL),
+    (TransferKind.TRIAL_RETURN, _TRIAL, _GRANTS),
+    (TransferKind.OPERATOR_CREDIT, _CREDITS, _EITHER),
+    (TransferKind.OPERATOR_DEBIT, _EITHER, _CREDITS),
+    (TransferKind.REFUND, _REVENUE, _EITHER),
+    (TransferKind.CLOSING, _EITHER, OPERATOR_ACCOUNTS[AccountKind.CLOSED_ACCOUNTS]),
+    (TransferKind.VOUCHER, _VOUCHERS, _PAID),
+)
+"""From which accounts each kind of transfer `t` may take, and to which it may give."""
+
+_IS_ON_ITS_PATH = " ".join(
+    f"WHEN '{kind.value}' THEN t.debit_account_id IN ({takes_from})"
+    f" AND t.credit_account_id IN ({gives_to})"
+    for kind, takes_from, gives_to in PATHS
 )
 
 
@@ -58,6 +81,17 @@ QUERIES = (
                 OR (t.user_id IS NOT NULL
                     AND COALESCE(d.user_id, 0) <> t.user_id
                     AND COALESCE(c.user_id, 0) <> t.user_id)""",
+    ),
+    Query(
+        check="kinds",
+        title="transfers move between the accounts of their kind",
+        noun="transfer",
+        counted="transfers",
+        drifts=f"""
+            SELECT t.id AS subject, 'accounts of ' || t.kind AS expected,
+                t.debit_account_id || ' to ' || t.credit_account_id AS found
+            FROM transfers t
+            WHERE NOT COALESCE(CASE t.kind {_IS_ON_ITS_PATH} ELSE FALSE END, FALSE)""",  # noqa: S608 - constants of ours
     ),
     Query(
         check="balances",

@@ -23,7 +23,12 @@ from app.domain.accounts.models import User
 from app.domain.audit import AuditAction, record
 from app.domain.billing import ledger
 from app.domain.billing.ledger import Bucket, Movement
-from app.domain.billing.models import AccountKind, TransferKind
+from app.domain.billing.models import (
+    OPERATOR_ACCOUNTS,
+    AccountKind,
+    LedgerAccount,
+    TransferKind,
+)
 from app.domain.payments import voucher_codes
 from app.domain.payments.errors import (
     AccountCannotRedeem,
@@ -77,6 +82,7 @@ def create(
     _check(amount_nanos=amount_nanos, count=count, batch=batch, reason=reason)
     if expires_at is not None and expires_at <= clock.now():
         raise InvalidVouchers("The vouchers would be expired already.", field="expires_at")
+    _queue(session)
     if session.scalar(select(exists().where(Voucher.batch == batch))):
         raise VoucherBatchExists(field="batch")
     made = [voucher_codes.make_symbols() for _ in range(count)]
@@ -191,6 +197,14 @@ def _check(*, amount_nanos: int, count: int, batch: str, reason: str) -> None:
             f"Give a reason of 1 to {LONGEST_REASON} characters; it is kept with the vouchers.",
             field="reason",
         )
+
+
+def _queue(session: Session) -> None:
+    """Two batches of one name at once would each find that there is none yet."""
+    account_id = OPERATOR_ACCOUNTS[AccountKind.VOUCHERS]
+    session.execute(
+        select(LedgerAccount.id).where(LedgerAccount.id == account_id).with_for_update()
+    )
 
 
 def _take(session: Session, *, digest: str, user_id: int) -> Redeemed | None:

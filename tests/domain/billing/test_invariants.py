@@ -43,6 +43,10 @@ plans = st.tuples(  # what to hold, how to settle it, at which cost
 )
 optional_caps = st.none() | st.integers(0, 400)
 databases = itertools.count(1)
+KINDS: dict[Callable[..., bool], TransferKind] = {
+    ledger.credit: TransferKind.OPERATOR_CREDIT,
+    ledger.debit: TransferKind.OPERATOR_DEBIT,
+}
 
 
 class BooksMachine(RuleBasedStateMachine):
@@ -110,7 +114,7 @@ class BooksMachine(RuleBasedStateMachine):
             bucket=bucket,
             amount_nanos=amount,
             counterpart=AccountKind.OPERATOR_CREDITS,
-            kind=TransferKind.OPERATOR_CREDIT,
+            kind=KINDS[move],
             reference=reference,
             actor="operator",
             reason="any",

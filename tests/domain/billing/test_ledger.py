@@ -39,6 +39,8 @@ def movement(user_id: int, amount_nanos: int, **changes: Any) -> Movement:
 
 
 def move(books: Books, rule, moved: Movement) -> bool:
+    if rule is ledger.debit:
+        moved = replace(moved, kind=TransferKind.OPERATOR_DEBIT)
     with Session(books.engine) as session:
         is_new = rule(in_session(session), moved)
         session.commit()

@@ -3,6 +3,8 @@
 from sqlalchemy.orm import Session
 
 from app.core.database import in_session
+from app.domain.billing import verify_queries
+from app.domain.billing.models import TransferKind
 from app.domain.billing.refunds import refund
 from app.domain.billing.verify import examine, examine_within
 from app.domain.payments import vouchers
@@ -22,6 +24,14 @@ CORRUPTIONS = [
     ("entries", FORGED.format(row="2, NULL, 999999, 1, 5, 'usage', NULL")),
     ("transfers", FORGED.format(row="2, NULL, 999999, 1, 5, 'usage', NULL")),
     ("transfers", FORGED.format(row="2, 10001, 2, 1, 5, 'usage', NULL")),
+    ("kinds", FORGED.format(row="2, 10001, 20002, 20003, 5, 'operator_credit', NULL")),
+    ("kinds", FORGED.format(row="2, 10001, 20003, 20005, 5, 'closing', NULL")),
+    ("kinds", FORGED.format(row="2, NULL, 3, 20003, 5, 'operator_credit', NULL")),
+    ("kinds", FORGED.format(row="2, 10001, 4, 20003, 5, 'write_off', NULL")),
+    ("kinds", FORGED.format(row="2, 10001, 2, 20003, 5, 'trial_grant', NULL")),
+    ("kinds", FORGED.format(row="2, 10001, 1, 20003, 5, 'voucher', NULL")),
+    ("kinds", FORGED.format(row="2, 10001, 6, 20003, 5, 'operator_credit', NULL")),
+    ("kinds", FORGED.format(row="2, 10001, 20003, 1, 5, 'usage', 1")),
     ("balances", "UPDATE wallets SET paid_balance_nanos = paid_balance_nanos + 1"),
     ("balances", "UPDATE wallets SET trial_balance_nanos = trial_balance_nanos + 1"),
     ("holds", "UPDATE wallets SET paid_held_nanos = paid_held_nanos - 1 WHERE paid_held_nanos > 0"),
@@ -132,6 +142,24 @@ def test_every_corruption_is_found_by_its_check(any_books: Books):
             missed.append((check, statement))
     assert missed == []
     assert any_books.drifts() == []
+
+
+def test_call_charged_a_second_time_to_the_other_bucket_is_found(any_books: Books):
+    """The forger moves the wallet as well, and takes the id that the call left free."""
+    user_id = any_books.user(paid=100)
+    hold = any_books.hold(any_books.key(user_id), 60)
+    any_books.post(hold, 50)
+    any_books.execute(
+        FORGED.format(
+            row=f"{hold.call_id * 2}, {user_id}, {user_id * 2 + 1}, 1, 20, 'usage', {hold.call_id}"
+        )
+    )
+    any_books.execute("UPDATE wallets SET paid_balance_nanos = paid_balance_nanos - 20")
+    assert {drift.check for drift in any_books.drifts()} == {"kinds"}
+
+
+def test_every_kind_of_transfer_has_its_accounts():
+    assert {kind for kind, _, _ in verify_queries.PATHS} == set(TransferKind)
 
 
 def checks_that_drift_after(books: Books, sql: str) -> set[str]:

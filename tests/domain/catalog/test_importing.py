@@ -197,7 +197,7 @@ def test_a_price_is_never_a_float_and_rounds_up(text, nanos):
 @pytest.mark.parametrize(
     "text",
     ["-1e-6", "1.1", "1e999999999", "1e-999999999", "9" * 5000, "NaN", "Infinity", '"1e-6"',
-     "true", "[]", "{}", "1e-" + "0" * 60 + "6"],
+     "true", "[]", "{}", "1e-" + "0" * 60 + "6", "1e" + "9" * 20, "1e-" + "9" * 20],
 )  # fmt: skip
 def test_a_price_that_none_can_be_breaks_its_entry_alone(text):
     price_list = with_number(text)
@@ -238,6 +238,17 @@ def test_a_broken_entry_is_passed_over_and_the_others_are_read(entry):
     price_list = read_one(entry)
     assert set(by_key(price_list)) == {"good"}
     assert set(reasons(price_list)) == {"odd"}
+
+
+@pytest.mark.parametrize("key", ["gpt\x1b[2J", "gpt\n", "gpt 4", "gpt\u202e4", ""])
+def test_key_that_would_steer_a_terminal_is_passed_over_and_told_without_it(key: str):
+    document = json.loads(MODELS_DEV)
+    models = document["openai"]["models"]
+    models[key] = models["gpt-4o"]
+    price_list = read_price_list(json.dumps(document).encode())
+    assert all(model.key.isprintable() for model in price_list.models)
+    assert all(skipped.key.isprintable() for skipped in price_list.skipped)
+    assert "openai/gpt-4o" in by_key(price_list)
 
 
 @given(st.dictionaries(st.sampled_from(LITELLM_MEMBERS), JSON))

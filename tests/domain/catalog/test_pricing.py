@@ -86,7 +86,7 @@ def test_an_explicit_zero_is_free():
     assert sheet(input="0", output="0").cost_nanos({Unit.INPUT: 9, Unit.OUTPUT: 9}) == 0
 
 
-@pytest.mark.parametrize("unit", TOKEN_UNITS - {Unit.INPUT, Unit.OUTPUT})
+@pytest.mark.parametrize("unit", sorted(TOKEN_UNITS - {Unit.INPUT, Unit.OUTPUT}))
 def test_a_token_unit_without_price_costs_its_parents(unit):
     root = Unit.INPUT if unit in INPUT_UNITS else Unit.OUTPUT
     plain = sheet(input="2", output="8")

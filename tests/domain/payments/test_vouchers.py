@@ -241,6 +241,18 @@ def test_batch_is_made_once(books: Books):
     assert len(books.rows("SELECT id FROM vouchers")) == 1
 
 
+def test_batch_that_is_made_many_times_at_once_is_made_once(any_books: Books):
+    def attempt() -> bool:
+        try:
+            make(any_books, count=200)
+        except VoucherBatchExists:
+            return False
+        return True
+
+    assert sum(together(*[attempt] * 6)) == 1
+    assert len(any_books.rows("SELECT id FROM vouchers")) == 200
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [

@@ -89,6 +89,8 @@ def test_view_cannot_be_changed(session):
         ("rate_vnd", "Infinity"),
         ("rate_vnd", "2e4"),
         ("rate_vnd", "26,300"),
+        ("rate_vnd", "26.300"),  # how a Vietnamese reader writes 26300
+        ("rate_cny", "7200"),
         ("trial_days", "-1"),
         ("trial_days", "1.5"),
         ("trial_days", "99999999999"),
@@ -154,7 +156,7 @@ def test_unknown_name_and_missing_reason_are_refused(session):
     with pytest.raises(UnknownSetting):
         settings.history(session, "rate_eur")
     with pytest.raises(ReasonMissing):
-        settings.set_value(session, name="rate_vnd", text="1", author="a", reason=" ")
+        settings.set_value(session, name="rate_vnd", text="26000", author="a", reason=" ")
 
 
 def test_history_keeps_author_time_and_reason_newest_first(session, frozen_time):
