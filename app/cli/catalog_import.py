@@ -39,7 +39,7 @@ SHOWN_NAMES = 5
 @click.command("import")
 @click.argument("file", metavar="[FILE]", type=click.File("rb"), required=False)
 @click.option("--starting", "is_starting", is_flag=True,
-              help="Instead of a file: the starting catalogue that the program brings.")  # fmt: skip
+              help="Instead of a file: the catalogue that the program brings.")  # fmt: skip
 @click.option("--format", "format_name", type=click.Choice([one.value for one in ListFormat]),
               help="Else seen from its shape.")  # fmt: skip
 @click.option("--provider", "providers", multiple=True, help="Only of this provider. Repeat.")

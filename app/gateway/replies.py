@@ -28,9 +28,10 @@ def error_reply(
 
 
 def receipt_headers(settled: Settled, call: Call) -> Headers:
-    """What the call cost and what is left, as far as this key may know."""
+    """What the call cost and what is left, as far as this key may know: under a spend cap it may
+    not know the wallet."""
     headers = [("X-Cost-Usd", format_usd(settled.cost_nanos))]
-    if settled.balances is not None:
+    if settled.balances is not None and call.hold.cap_period is None:
         headers.append(("X-Balance-Usd", format_usd(settled.balances.balance(call.caller.scope))))
     if call.rates is not None:
         headers += call.rates.headers()

@@ -3,7 +3,8 @@
 from app.core.money import format_usd
 from app.domain.accounts.models import KeyState, User
 from tests.api.asking import ask, running_call
-from tests.gateway.shop import PLENTY_NANOS, Shop
+from tests.factories import make_key
+from tests.gateway.shop import PLENTY_NANOS, Customer, Shop, limited
 
 
 def test_balance_of_a_full_key_is_both_buckets(shop: Shop):
@@ -36,6 +37,31 @@ def test_balance_tells_what_running_requests_hold(shop: Shop):
         call = shop.only_call()
         assert held == format_usd(call.held_trial_nanos + call.held_paid_nanos) != "0"
     assert ask(shop, "/api/user/balance", customer).json["data"]["held"] == "0"
+
+
+def test_balance_of_a_capped_key_is_what_its_cap_leaves(shop: Shop):
+    customer = limited(shop, cap_nanos=1_000_000_000)
+    shop.chat(customer)
+    spent_nanos = shop.only_call().cost_nanos or 0
+    data = ask(shop, "/api/user/balance", customer).json["data"]
+    left = format_usd(1_000_000_000 - spent_nanos)
+    assert (data["balance"], data["trial"], data["paid"]) == (left, "0", left)
+
+
+def test_capped_key_learns_nothing_of_what_others_hold(shop: Shop):
+    customer = limited(shop, cap_nanos=1_000_000_000)
+    with shop.session() as session:
+        user = session.get_one(User, customer.user_id)
+        key, secret = make_key(session, shop.services.digester, user)
+        other = Customer(user.id, key.id, secret)
+    with running_call(shop, other):
+        assert ask(shop, "/api/user/balance", customer).json["data"]["held"] == "0"
+        refused = shop.chat(customer, max_tokens=4_096, n=1_000)
+        assert refused.status_code == 402
+        assert refused.json["error"]["held_usd"] == "0"
+    answer = shop.chat(customer)
+    assert "X-Balance-Usd" not in answer.headers
+    assert answer.headers["X-Cost-Usd"]
 
 
 def test_every_query_needs_a_live_key(shop: Shop):

@@ -13,7 +13,7 @@ from app.domain.accounts.models import CapPeriod, KeyScope
 from app.domain.billing import ledger, statements
 from app.domain.billing.bound import BeyondMeans
 from app.domain.billing.cap_periods import end_of, period_of
-from app.domain.billing.values import Balances, Decide, Hold, Refusal
+from app.domain.billing.values import Decide, Hold, Refusal
 
 
 class Reserve(NamedTuple):
@@ -42,14 +42,17 @@ class Reserve(NamedTuple):
         wallet = ledger.balances(execute, user_id=self.user_id)
         cap = None if self.cap_id is None else _lock_cap(execute, self.cap_id, self.at_ms)
         if cap is not None and cap.is_full:
-            return self._refusal("concurrency", wallet, available=wallet.available(self.scope))
+            return self._refusal("concurrency", held=0, available=0)
         free = wallet.available(self.scope)
         available = free if cap is None or cap.left_nanos is None else min(free, cap.left_nanos)
         choice = self.decide(available)
         if isinstance(choice, BeyondMeans):
+            # What others hold of the wallet is none of a capped key's business.
+            is_capped = cap is not None and cap.left_nanos is not None
+            held = cap.held_nanos if cap is not None and is_capped else wallet.held(self.scope)
             if cap is None or choice.needed_nanos > free or available == free:
-                return self._refusal("balance", wallet, available=available, choice=choice)
-            refusal = self._refusal("cap", wallet, available=available, choice=choice)
+                return self._refusal("balance", held=held, available=available, choice=choice)
+            refusal = self._refusal("cap", held=held, available=available, choice=choice)
             return refusal._replace(cap_ends_at=end_of(self.at_ms, cap.period))
         trial = min(choice.amount_nanos, wallet.trial_available)
         hold = Hold(
@@ -108,13 +111,13 @@ class Reserve(NamedTuple):
         }
 
     def _refusal(
-        self, reason: str, wallet: Balances, *, available: int, choice: BeyondMeans | None = None
+        self, reason: str, *, held: int, available: int, choice: BeyondMeans | None = None
     ) -> Refusal:
         return Refusal(
             reason=reason,
             needed_nanos=0 if choice is None else choice.needed_nanos,
             available_nanos=available,
-            held_nanos=wallet.held(self.scope),
+            held_nanos=held,
             affordable_output_limit=None if choice is None else choice.affordable_output_limit,
         )
 
@@ -126,6 +129,7 @@ class _Cap(NamedTuple):
     period_name: str
     is_full: bool
     left_nanos: int | None
+    held_nanos: int = 0
 
 
 def _lock_cap(execute: Execute, cap_id: int, at_ms: int) -> _Cap:
@@ -138,7 +142,8 @@ def _lock_cap(execute: Execute, cap_id: int, at_ms: int) -> _Cap:
     where = {"cap_id": cap_id, "period": name}
     execute(statements.OPEN_PERIOD, where)
     spent, held = execute(statements.READ_PERIOD, where).fetchone()
-    return _Cap(period, name, is_full=False, left_nanos=max(limit - spent - held, 0))
+    left = max(limit - spent - held, 0)
+    return _Cap(period, name, is_full=False, left_nanos=left, held_nanos=held)
 
 
 def _expect_one(cursor: Any) -> None:

@@ -49,7 +49,8 @@ class Spending:
 
     @property
     def held_nanos(self) -> int:
-        return self.wallet.held(self.scope)
+        """What running calls hold: of the wallet, or, under a cap, of that."""
+        return self.wallet.held(self.scope) if self.cap is None else self.cap.counted.held_nanos
 
 
 def look_spending(

@@ -1,4 +1,4 @@
-"""The starting catalogue as a price list: what is shipped is reviewed and written like any other."""
+"""The starting catalogue as a price list: what is shipped is reviewed like any other."""
 
 from app.domain.catalog.importing.listed import ListedModel, PriceList
 from app.domain.catalog.starting import StartingModel, starting_models
