@@ -17,7 +17,7 @@ run: $(VENV)/.installed ## set everything up and serve on http://127.0.0.1:8000 
 serve: $(VENV)/.installed ## the same on granian, the production server
 	@exec $(BIN)/python -m app.serving --server granian
 
-test: $(VENV)/.tested ## run all tests; ARGS="tests/core -k ids" narrows
+test: $(VENV)/.tested ## run all tests, in parallel; ARGS="tests/core -k ids" narrows
 	@$(BIN)/python -m pytest $(ARGS)
 
 lint: $(VENV)/.tested ## formatting, lint, types

@@ -269,13 +269,13 @@ def test_every_decision_is_in_the_trail_with_both_prices(session: Session, talk:
 
 def test_two_decisions_at_once_leave_one_of_them(session: Session, talk: Model):
     """Each takes back what it finds announced, so they must find one another."""
-    engine = session.get_bind()
+    engine, talk_id = session.get_bind(), talk.id  # a session serves one thread, also to read
     start = threading.Barrier(2)
 
     def decide(usd: str) -> None:
         with Session(engine) as own:
             start.wait()
-            reprice(own, own.get_one(Model, talk.id), sheet(usd))
+            reprice(own, own.get_one(Model, talk_id), sheet(usd))
 
     threads = [threading.Thread(target=decide, args=(usd,)) for usd in ("3", "4")]
     for thread in threads:
