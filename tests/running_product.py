@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import Thread
+from threading import Lock, Thread
 from typing import Any
 
 from flask import Flask
@@ -21,6 +21,7 @@ class ProductServer:
     def __init__(self, app: Flask) -> None:
         self._channels: dict[int, Any] = {}
         self._is_stopping = False
+        self._stopping = Lock()
         self._server = create_server(
             app,
             map=self._channels,
@@ -38,7 +39,8 @@ class ProductServer:
         """Serve until `stop`; then close every connection and end the threads."""
         while not self._is_stopping:
             wasyncore.loop(timeout=LOOP_TIMEOUT_S, use_poll=True, map=self._channels, count=1)
-        self._server.accepting = False
+        with self._stopping:  # it may have woken by itself: the trigger is open until it is pulled
+            self._server.accepting = False
         for channel in list(self._server.active_channels.values()):
             channel.handle_close()
         self._server.task_dispatcher.shutdown()
@@ -47,8 +49,9 @@ class ProductServer:
 
     def stop(self) -> None:
         """Make `run` return; may be called from any thread, once."""
-        self._is_stopping = True
-        self._server.pull_trigger()
+        with self._stopping:
+            self._is_stopping = True
+            self._server.pull_trigger()
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """The sandbox's HTTP server: waitress with a thread for each of many slow streams."""
 
+from threading import Lock
 from typing import Any
 
 from waitress import wasyncore
@@ -52,6 +53,7 @@ class SandboxServer:
     def __init__(self, application: Application, *, port: int = 0, threads: int = THREADS) -> None:
         self._channels: dict[int, Any] = {}
         self._is_stopping = False
+        self._stopping = Lock()
         self._server = create_server(
             application,
             map=self._channels,
@@ -76,7 +78,8 @@ class SandboxServer:
         """Serve until `stop`; then close every connection and end the threads."""
         while not self._is_stopping:
             wasyncore.loop(timeout=LOOP_TIMEOUT_S, use_poll=True, map=self._channels, count=1)
-        self._server.accepting = False
+        with self._stopping:  # it may have woken by itself: the trigger is open until it is pulled
+            self._server.accepting = False
         for channel in list(self._server.active_channels.values()):
             channel.handle_close()
         self._server.task_dispatcher.shutdown()
@@ -85,8 +88,9 @@ class SandboxServer:
 
     def stop(self) -> None:
         """Make `run` return; may be called from any thread, once."""
-        self._is_stopping = True
-        self._server.pull_trigger()
+        with self._stopping:
+            self._is_stopping = True
+            self._server.pull_trigger()
 
 
 def serve(port: int) -> None:

@@ -62,7 +62,7 @@ class Product:
             try:
                 if requests.get(f"{self.base_url}/readyz", timeout=5).ok:
                     return self
-            except requests.ConnectionError:
+            except (requests.ConnectionError, requests.Timeout):  # not there, or busy starting
                 time.sleep(0.05)
         raise AssertionError(f"not ready: {self.log}")
 
