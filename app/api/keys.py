@@ -1,5 +1,6 @@
 """``/api/user/keys/current``: the presenting key, its limits, and what is left within them."""
 
+from collections.abc import Callable
 from typing import Any
 
 from flask import Response, request
@@ -14,6 +15,7 @@ from app.core.errors import AppError
 from app.core.moments import parse_end, show_moment
 from app.core.money import format_usd, parse_usd
 from app.core.ratelimit import Quota
+from app.domain.accounts.key_rates import request_quota, token_quota
 from app.domain.accounts.limit_values import ROWS
 from app.domain.accounts.limits import KeyLimits, limits_of, narrow_limits, plain
 from app.domain.accounts.models import ApiKey
@@ -112,16 +114,17 @@ def _shown_cap(cap: Cap) -> dict[str, Any]:
 
 
 def _shown_rates(key: ApiKey, limits: KeyLimits) -> dict[str, Any]:
-    """What remains in the present minute, by the names under which the gateway counts it for the
-    whole family (`gateway/rates.py`)."""
+    """What remains in the present minute."""
     return {
-        "requests": _shown_rate("key-requests", key, limits.requests_per_minute),
-        "tokens": _shown_rate("key-tokens", key, limits.tokens_per_minute),
+        "requests": _shown_rate(request_quota, key, limits.requests_per_minute),
+        "tokens": _shown_rate(token_quota, key, limits.tokens_per_minute),
     }
 
 
-def _shown_rate(name: str, key: ApiKey, amount: int | None) -> dict[str, int] | None:
+def _shown_rate(
+    quota: Callable[[int | None, int], Quota], key: ApiKey, amount: int | None
+) -> dict[str, int] | None:
     if amount is None:
         return None
-    taken = rate_limiter().peek(Quota(name, str(key.cap_id), amount))
+    taken = rate_limiter().peek(quota(key.cap_id, amount))
     return {"limit": amount, "remaining": taken.remaining, "reset_s": taken.reset_s}

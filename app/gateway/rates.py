@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.core import clock
 from app.core.errors import TooManyRequests
 from app.core.ratelimit import Quota, RateLimiter, Taken
+from app.domain.accounts.key_rates import request_quota, token_quota
 from app.domain.billing.request_shape import RequestShape
 from app.gateway.authentication import Caller
 from app.gateway.errors import RequestAboveTokenRate
@@ -48,7 +49,7 @@ class Rates:
         limit = self._caller.requests_per_minute
         if limit is None:
             return
-        self._requests = self._limiter.take(self._quota("key-requests", limit))
+        self._requests = self._limiter.take(request_quota(self._caller.cap_id, limit))
         if not self._requests.is_allowed:
             raise _too_many("requests", limit, self._requests)
 
@@ -95,10 +96,7 @@ class Rates:
         ]
 
     def _token_quota(self, limit: int) -> Quota:
-        return self._quota("key-tokens", limit)
-
-    def _quota(self, name: str, limit: int) -> Quota:
-        return Quota(name, str(self._caller.cap_id), limit)
+        return token_quota(self._caller.cap_id, limit)
 
 
 def _counted(count: Callable[[], None]) -> None:
