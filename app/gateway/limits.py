@@ -65,36 +65,51 @@ class Slot:
             slots.give_back(is_trial=self._is_trial)
 
 
-class RunningCounts:
-    """How many committed calls of a key's family run in this process: a cheap first look at its
-    bound. What other processes run is not in it: the reserve is the exact judge."""
+class Counts:
+    """How many of something go on for each id; one with nothing going on takes no memory."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._counts: dict[int, int] = {}
 
+    def of(self, which: int) -> int:
+        return self._counts.get(which, 0)
+
+    def begin(self, which: int, *, most: int | None = None) -> bool:
+        """Count one more; False, and nothing counted, where there are `most` already."""
+        with self._lock:
+            count = self._counts.get(which, 0)
+            if most is not None and count >= most:
+                return False
+            self._counts[which] = count + 1
+            return True
+
+    def end(self, which: int) -> None:
+        with self._lock:
+            left = self._counts[which] - 1
+            if left:
+                self._counts[which] = left
+            else:
+                del self._counts[which]
+
+    def __len__(self) -> int:
+        """How many ids have something going on."""
+        return len(self._counts)
+
+
+class RunningCounts(Counts):
+    """How many committed calls of a key's family run in this process: a cheap first look at its
+    bound. What other processes run is not in it: the reserve is the exact judge."""
+
     def refuse_full(self, cap_id: int, max_running: int) -> None:
         """Raises `TooManyRunning`."""
-        if self._counts.get(cap_id, 0) >= max_running:
+        if self.of(cap_id) >= max_running:
             raise TooManyRunning(retry_after_s=1)
 
     def start(self, cap_id: int) -> "RunningCount":
         """Count a call whose hold is committed."""
-        with self._lock:
-            self._counts[cap_id] = self._counts.get(cap_id, 0) + 1
+        self.begin(cap_id)
         return RunningCount(self, cap_id)
-
-    def end(self, cap_id: int) -> None:
-        with self._lock:
-            left = self._counts[cap_id] - 1
-            if left:
-                self._counts[cap_id] = left
-            else:
-                del self._counts[cap_id]
-
-    def __len__(self) -> int:
-        """How many families have a call running."""
-        return len(self._counts)
 
 
 class RunningCount:
@@ -145,25 +160,16 @@ class Uploads:
     """
 
     def __init__(self, places: int) -> None:
-        self._limit = max(places // UPLOAD_SHARE, 1)
-        self._lock = threading.Lock()
-        self._counts: dict[int, int] = {}
+        self._most = max(places // UPLOAD_SHARE, 1)
+        self._counts = Counts()
 
     def begin(self, user_id: int) -> None:
         """Raises `TooManyUploads`."""
-        with self._lock:
-            count = self._counts.get(user_id, 0)
-            if count >= self._limit:
-                raise TooManyUploads(retry_after_s=1)
-            self._counts[user_id] = count + 1
+        if not self._counts.begin(user_id, most=self._most):
+            raise TooManyUploads(retry_after_s=1)
 
     def end(self, user_id: int) -> None:
-        with self._lock:
-            left = self._counts[user_id] - 1
-            if left:
-                self._counts[user_id] = left
-            else:
-                del self._counts[user_id]
+        self._counts.end(user_id)
 
     def __len__(self) -> int:
         """How many users are sending a body."""
