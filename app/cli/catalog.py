@@ -19,6 +19,7 @@ from app.domain.audit import AuditAction, record
 from app.domain.catalog import selling
 from app.domain.catalog.kinds import ModelKind
 from app.domain.catalog.models import Model
+from app.domain.catalog.new_model import NewModel
 from app.domain.catalog.pricing import PriceSheet
 from app.domain.catalog.timelines import NO_PRICES, PricePoint, timelines
 from app.domain.catalog.wording import base_prices_text
@@ -54,7 +55,7 @@ def add_model(
     session = db.session()
     model = selling.add_model(
         session,
-        selling.NewModel(
+        NewModel(
             name=name,
             provider=provider,
             kind=ModelKind(kind),

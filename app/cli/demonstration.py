@@ -218,7 +218,7 @@ def _unserved(session: Session, channel: Channel | None) -> list[str]:
     wanted = select(Model.name).where(
         Model.is_published,
         Model.kind.in_(SERVED_KINDS),
-        Model.name.in_([row.id for row in starting_models()]),
+        Model.name.in_([new.name for new in starting_models()]),
     )
     if channel is not None:
         served = select(ChannelModel.model_id).where(ChannelModel.channel_id == channel.id)

@@ -12,8 +12,9 @@ from app.core.database import db, in_session
 from app.domain import alerts
 from app.domain.alerts.kinds import AlertKind
 from app.domain.catalog.kinds import ModelKind
+from app.domain.catalog.new_model import NewModel
 from app.domain.catalog.pricing import Prices, PriceSheet
-from app.domain.catalog.selling import NewModel, add_model
+from app.domain.catalog.selling import add_model
 from app.domain.channels.buying import NewChannel, add_channel
 from app.domain.channels.models import BreakerTurn
 from app.domain.channels.states import StoreTurn

@@ -15,8 +15,9 @@ from app.core.database import db
 from app.domain import settings
 from app.domain.audit import AuditAction, record
 from app.domain.catalog.kinds import ModelKind
+from app.domain.catalog.new_model import NewModel
 from app.domain.catalog.pricing import Prices, PriceSheet
-from app.domain.catalog.selling import NewModel, add_model
+from app.domain.catalog.selling import add_model
 from app.domain.channels.buying import NewChannel, add_channel, find_channel, set_cost
 from app.domain.mail.models import OutboxMail
 from app.services import services

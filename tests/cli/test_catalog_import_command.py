@@ -99,6 +99,14 @@ def test_starting_catalogue_is_imported_with_a_margin_and_its_facts(app: Flask, 
     assert (again["added"], again["unchanged"]) == ([], 75)
 
 
+def test_starting_catalogue_corrects_what_another_list_did_not_state(app: Flask, session: Session):
+    review(app, LITELLM, "--only", "gpt-4o", "--apply")
+    (change,) = review(app, "--starting", "--only", "gpt-4o", "--apply")["facts"]
+    assert change["changes"]["max_tokens_per_input_image"] == ["unstated", "1445"]
+    model = session.scalars(select(Model).where(Model.name == "gpt-4o")).one()
+    assert model.max_tokens_per_input_image == 1_445
+
+
 @pytest.mark.parametrize("words", [(), ("--starting", LITELLM)])
 def test_one_list_must_be_named(app: Flask, words: tuple[str, ...]):
     result = run(app, *words)

@@ -10,8 +10,9 @@ from sqlalchemy import select
 from app.domain.accounts import keys
 from app.domain.accounts.models import ApiKey, KeyOrigin, KeyScope, KeyState
 from app.domain.catalog.kinds import ModelKind
+from app.domain.catalog.new_model import NewModel
 from app.domain.catalog.pricing import Prices, PriceSheet
-from app.domain.catalog.selling import NewModel, add_model
+from app.domain.catalog.selling import add_model
 from app.services import services
 from tests.domain.billing.books import Books, Key
 from tests.factories import credit, make_user

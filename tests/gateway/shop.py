@@ -31,14 +31,9 @@ from app.domain.billing.values import Balances
 from app.domain.billing.verify import verify
 from app.domain.catalog.kinds import ModelKind
 from app.domain.catalog.models import Model
+from app.domain.catalog.new_model import NewModel
 from app.domain.catalog.pricing import Prices, PriceSheet
-from app.domain.catalog.selling import (
-    REVISION,
-    NewModel,
-    add_model,
-    find_model,
-    set_price,
-)
+from app.domain.catalog.selling import REVISION, add_model, find_model, set_price
 from app.domain.channels.buying import NewChannel, add_channel, set_cost
 from app.domain.channels.models import Channel, ChannelModel
 from app.domain.settings.revisions import bump

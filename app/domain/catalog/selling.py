@@ -1,7 +1,6 @@
 """What is sold: add a model, publish it, set its price. Rules; the edge commits."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
 
@@ -17,41 +16,25 @@ from app.domain.catalog.errors import (
     ModelUnknown,
     NotPriced,
 )
-from app.domain.catalog.kinds import SERVED_KINDS, ModelKind, is_priced
+from app.domain.catalog.kinds import SERVED_KINDS, is_priced
 from app.domain.catalog.models import Model, PriceVersion
+from app.domain.catalog.new_model import NewModel
 from app.domain.catalog.pricing import PriceSheet
-from app.domain.catalog.starting import StartingModel, starting_models
+from app.domain.catalog.starting import starting_models
 from app.domain.settings.revisions import bump
 
 REVISION = "offers"
 
-FACTS = frozenset(
-    {
-        "abilities",
-        "max_input_tokens",
-        "max_output_tokens",
-        "embedding_size",
-        "retires_on",
-    }
+FACTS = (
+    "abilities",
+    "max_input_tokens",
+    "max_output_tokens",
+    "max_tokens_per_input_image",
+    "max_tokens_per_output_image",
+    "embedding_size",
+    "retires_on",
 )
 """The columns that a price list may correct."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewModel:
-    """What is known of a model when it is added; limits are tokens, None where unstated."""
-
-    name: str
-    provider: str
-    kind: ModelKind
-    sheet: PriceSheet
-    abilities: Sequence[str] = ()
-    max_input_tokens: int | None = None
-    max_output_tokens: int | None = None
-    max_tokens_per_input_image: int | None = None
-    max_tokens_per_output_image: int | None = None
-    embedding_size: int | None = None
-    retires_on: date | None = None
 
 
 def add_model(
@@ -154,7 +137,7 @@ def set_retirement(
 
 def set_facts(session: Session, *, model: Model, facts: Mapping[str, Any], author: str) -> bool:
     """Correct what is known of a model, by column names; False where nothing changes."""
-    assert facts.keys() <= FACTS, "only what a price list may know"
+    assert facts.keys() <= set(FACTS), "only what a price list may know"
     return _change(session, model, author=author, **facts)
 
 
@@ -197,29 +180,13 @@ def import_starting_models(session: Session, *, author: str) -> int:
     Kinds that are not served yet come unpublished; those past their date are retired by it.
     """
     known = set(session.scalars(select(Model.name)))
-    missing = [row for row in starting_models() if row.id not in known]
-    for row in missing:
+    missing = [new for new in starting_models() if new.name not in known]
+    for new in missing:
         add_model(
             session,
-            _from_starting(row),
-            is_published=row.kind in SERVED_KINDS and is_priced(row.kind, row.price_sheet),
+            new,
+            is_published=new.kind in SERVED_KINDS and is_priced(new.kind, new.sheet),
             author=author,
             reason="starting catalogue: public list prices of October 2026",
         )
     return len(missing)
-
-
-def _from_starting(row: StartingModel) -> NewModel:
-    return NewModel(
-        name=row.id,
-        provider=row.provider,
-        kind=row.kind,
-        sheet=row.price_sheet,
-        abilities=sorted(row.abilities),
-        max_input_tokens=row.max_input_tokens,
-        max_output_tokens=row.max_output_tokens,
-        max_tokens_per_input_image=row.max_tokens_per_input_image,
-        max_tokens_per_output_image=row.max_tokens_per_output_image,
-        embedding_size=row.embedding_size,
-        retires_on=row.retires_on,
-    )

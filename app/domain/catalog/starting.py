@@ -4,13 +4,13 @@ Only facts: which rows are published, retired or unserved is decided by whoever 
 """
 
 import json
-from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from app.domain.catalog.kinds import Ability, ModelKind
+from app.domain.catalog.new_model import NewModel
 from app.domain.catalog.pricing import Prices, PriceSheet, Tier
 from app.domain.catalog.units import Unit
 
@@ -24,36 +24,19 @@ _PER_ONE = {
 }
 
 
-@dataclass(frozen=True)
-class StartingModel:
-    """One row of the file; a limit is None where its maker states none."""
-
-    id: str
-    provider: str
-    kind: ModelKind
-    price_sheet: PriceSheet
-    max_input_tokens: int | None
-    max_output_tokens: int | None
-    embedding_size: int | None
-    max_tokens_per_input_image: int | None
-    max_tokens_per_output_image: int | None
-    abilities: frozenset[Ability]
-    retires_on: date | None
-
-
 @cache
-def starting_models() -> tuple[StartingModel, ...]:
+def starting_models() -> tuple[NewModel, ...]:
     """Every model of the file, in its order."""
     return tuple(_model(row) for row in json.loads(_FILE.read_text(encoding="utf-8")))
 
 
-def _model(row: dict[str, Any]) -> StartingModel:
+def _model(row: dict[str, Any]) -> NewModel:
     retires_on = row.get("retires_on")
-    return StartingModel(
-        id=row["id"],
+    return NewModel(
+        name=row["id"],
         provider=row["provider"],
         kind=ModelKind(row["kind"]),
-        price_sheet=_price_sheet(row),
+        sheet=_price_sheet(row),
         max_input_tokens=row.get("max_input_tokens"),
         max_output_tokens=row.get("max_output_tokens"),
         embedding_size=row.get("embedding_size"),

@@ -1,10 +1,11 @@
 """Writing what a price list changes, as it was reviewed; the edge commits it all at once."""
 
+from dataclasses import replace
+
 from sqlalchemy.orm import Session
 
 from app.domain.audit import AuditAction, record
-from app.domain.catalog.importing import ListedModel
-from app.domain.catalog.selling import NewModel, add_model, set_facts
+from app.domain.catalog.selling import add_model, set_facts
 from app.domain.channels.buying import set_cost
 from app.domain.channels.list_plan import Addition, CostChange, ImportPlan
 from app.domain.channels.models import Channel, ChannelModel
@@ -51,28 +52,11 @@ def _write_cost(session: Session, cost: CostChange, *, author: str, reason: str)
 
 
 def _write_addition(session: Session, addition: Addition, *, author: str, reason: str) -> None:
-    new = _new_model(addition)
+    new = replace(addition.listed, sheet=addition.sale)
     add_model(session, new, is_published=addition.is_published, author=author, reason=reason)
     record(
         session,
         actor=author,
         action=AuditAction.MODEL_CHANGED,
         details={"model": new.name, "is_published": addition.is_published, "reason": reason},
-    )
-
-
-def _new_model(addition: Addition) -> NewModel:
-    listed: ListedModel = addition.listed
-    return NewModel(
-        name=listed.name,
-        provider=listed.provider,
-        kind=listed.kind,
-        sheet=addition.sale,
-        abilities=sorted(listed.abilities),
-        max_input_tokens=listed.max_input_tokens,
-        max_output_tokens=listed.max_output_tokens,
-        max_tokens_per_input_image=listed.max_tokens_per_input_image,
-        max_tokens_per_output_image=listed.max_tokens_per_output_image,
-        embedding_size=listed.embedding_size,
-        retires_on=listed.retires_on,
     )

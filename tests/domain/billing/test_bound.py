@@ -432,7 +432,7 @@ def facts_of(model):
 def offer(model, members):
     shape = measure_request(members, kind=model.kind, body_bytes=len(repr(members)))
     return choose_hold(
-        model.price_sheet, facts=facts_of(model), shape=shape, available_nanos=TRIAL_NANOS
+        model.sheet, facts=facts_of(model), shape=shape, available_nanos=TRIAL_NANOS
     )
 
 
@@ -449,19 +449,19 @@ def test_the_trial_admits_the_plainest_picture_on_every_lasting_model_that_state
     """A model that states none is held at 6,240 tokens, at $60 a million $0.37 a picture: its
     maximum must be entered before a trial key can use it."""
     request = {"model": "m", "prompt": "A lighthouse at dawn", "n": 1, "size": "1024x1024"}
-    offers = {model.id: offer(model, request) for model in lasting_models(IMAGES)}
+    offers = {model.name: offer(model, request) for model in lasting_models(IMAGES)}
     admitted = {name for name, choice in offers.items() if isinstance(choice, Bound)}
-    stated = {model.id for model in lasting_models(IMAGES) if model.max_tokens_per_output_image}
+    stated = {model.name for model in lasting_models(IMAGES) if model.max_tokens_per_output_image}
     assert admitted == stated == {"gpt-image-2", "gemini-2.5-flash-image"}
 
 
 def test_the_trial_admits_a_short_chat_without_limit_on_nearly_every_lasting_model():
     request = {"model": "m", "messages": [{"role": "user", "content": "Write an introduction"}]}
     models = lasting_models(CHAT)
-    refused = {model.id for model in models if isinstance(offer(model, request), BeyondMeans)}
+    refused = {model.name for model in models if isinstance(offer(model, request), BeyondMeans)}
     assert refused <= {
-        model.id
+        model.name
         for model in models
         if Ability.REASONING in model.abilities
-        and model.price_sheet.prices_for(0).price_of(Unit.OUTPUT) >= 45 * 10**9
+        and model.sheet.prices_for(0).price_of(Unit.OUTPUT) >= 45 * 10**9
     }

@@ -11,10 +11,10 @@ from app.core import clock
 from app.domain.catalog.errors import ModelExists, ModelUnknown, NotPriced
 from app.domain.catalog.kinds import SERVED_KINDS, ModelKind
 from app.domain.catalog.models import Model, PriceVersion
+from app.domain.catalog.new_model import NewModel
 from app.domain.catalog.pricing import Prices, PriceSheet, Tier
 from app.domain.catalog.selling import (
     REVISION,
-    NewModel,
     add_model,
     find_model,
     import_starting_models,

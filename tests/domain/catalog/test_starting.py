@@ -28,19 +28,19 @@ def exact_nanos(usd: str) -> int:
 def test_every_row_becomes_a_model_with_its_own_id():
     models = starting_models()
     assert len(models) == len(ROWS) == 75
-    assert [model.id for model in models] == [row["id"] for row in ROWS]
-    assert len({model.id for model in models}) == 75
+    assert [model.name for model in models] == [row["id"] for row in ROWS]
+    assert len({model.name for model in models}) == 75
 
 
 def test_every_price_of_the_file_is_kept_exactly():
     for row, model in zip(ROWS, starting_models(), strict=True):
-        own = model.price_sheet.prices.nanos_per_million
+        own = model.sheet.prices.nanos_per_million
         expected = {unit: exact_nanos(usd) for unit, usd in row["usd_per_million"].items()}
         expected |= {
             unit: exact_nanos(row[name]) * 10**6 for name, unit in PER_ONE.items() if name in row
         }
         assert own == expected, row["id"]
-        for stated, tier in zip(row.get("tiers", []), model.price_sheet.tiers, strict=True):
+        for stated, tier in zip(row.get("tiers", []), model.sheet.tiers, strict=True):
             assert tier.above_input_tokens == stated["above_input_tokens"]
             assert tier.prices.nanos_per_million == {
                 unit: exact_nanos(usd) for unit, usd in stated["usd_per_million"].items()
@@ -49,20 +49,20 @@ def test_every_price_of_the_file_is_kept_exactly():
 
 def test_every_sheet_survives_its_column():
     for model in starting_models():
-        assert PriceSheet.from_json(model.price_sheet.to_json()) == model.price_sheet
+        assert PriceSheet.from_json(model.sheet.to_json()) == model.sheet
 
 
 def test_every_served_model_is_priced_for_its_kind():
     unpriced = [
-        model.id
+        model.name
         for model in starting_models()
-        if model.kind in SERVED_KINDS and not is_priced(model.kind, model.price_sheet)
+        if model.kind in SERVED_KINDS and not is_priced(model.kind, model.sheet)
     ]
     assert unpriced == []
 
 
 def test_limits_abilities_and_dates_are_read():
-    models = {model.id: model for model in starting_models()}
+    models = {model.name: model for model in starting_models()}
     assert models["gpt-4o-mini"].max_tokens_per_input_image == 48169
     assert models["gpt-4.1-nano"].retires_on == date(2026, 10, 23)
     assert models["gpt-5"].abilities >= {Ability.VISION, Ability.REASONING}

@@ -10,8 +10,9 @@ from sqlalchemy.orm import Session
 from app.core.crypto import Sealer
 from app.domain.catalog.errors import ModelUnknown
 from app.domain.catalog.kinds import ModelKind
+from app.domain.catalog.new_model import NewModel
 from app.domain.catalog.pricing import Prices, PriceSheet
-from app.domain.catalog.selling import REVISION, NewModel, add_model
+from app.domain.catalog.selling import REVISION, add_model
 from app.domain.channels.buying import (
     NewChannel,
     add_channel,

@@ -16,8 +16,9 @@ from app.domain import settings
 from app.domain.catalog.importing import ListedModel, PriceList, Skipped, SkipReason
 from app.domain.catalog.kinds import Ability, ModelKind
 from app.domain.catalog.models import Model
+from app.domain.catalog.new_model import NewModel
 from app.domain.catalog.pricing import Prices, PriceSheet
-from app.domain.catalog.selling import NewModel, add_model, find_model
+from app.domain.catalog.selling import add_model, find_model
 from app.domain.catalog.timelines import timeline_of
 from app.domain.channels.buying import NewChannel, add_channel
 from app.domain.channels.costs import channel_costs, dearest_cost

@@ -4,8 +4,9 @@ import pytest
 from sqlalchemy.orm import Session
 
 from app.domain.catalog.kinds import ModelKind
+from app.domain.catalog.new_model import NewModel
 from app.domain.catalog.pricing import Prices, PriceSheet
-from app.domain.catalog.selling import NewModel, add_model
+from app.domain.catalog.selling import add_model
 from app.domain.channels.matching import matches, sold_models_among, sold_names
 
 SOLD = [("gpt-4o", "openai"), ("vendor/talk", "vendor")]

@@ -19,14 +19,9 @@ from app.core.crypto import Sealer
 from app.core.database import in_session
 from app.domain.catalog.kinds import SERVED_KINDS, ModelKind
 from app.domain.catalog.models import Model
+from app.domain.catalog.new_model import NewModel
 from app.domain.catalog.pricing import Prices, PriceSheet
-from app.domain.catalog.selling import (
-    NewModel,
-    add_model,
-    find_model,
-    import_starting_models,
-    set_price,
-)
+from app.domain.catalog.selling import add_model, find_model, import_starting_models, set_price
 from app.domain.channels import buying
 from app.domain.channels.buying import NewChannel, add_channel, find_channel
 from app.domain.channels.models import ChannelModel, StreamUsage

@@ -8,8 +8,9 @@ from sqlalchemy import select, text
 from app.core.crypto import Sealer
 from app.core.database import db
 from app.domain.catalog.kinds import ModelKind
+from app.domain.catalog.new_model import NewModel
 from app.domain.catalog.pricing import Prices, PriceSheet
-from app.domain.catalog.selling import NewModel, add_model
+from app.domain.catalog.selling import add_model
 from app.domain.channels.buying import NewChannel, add_channel
 from app.domain.channels.models import Channel, ChannelModel, CostVersion
 from app.domain.channels.serving import find_served, set_cost, stop_serving

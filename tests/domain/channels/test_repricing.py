@@ -19,8 +19,9 @@ from app.domain.audit.models import AuditEntry
 from app.domain.catalog.errors import NotPriced, SaleBelowCost
 from app.domain.catalog.kinds import ModelKind
 from app.domain.catalog.models import Model, PriceVersion
+from app.domain.catalog.new_model import NewModel
 from app.domain.catalog.pricing import Prices, PriceSheet, Tier
-from app.domain.catalog.selling import NewModel, add_model, price_in_force, set_price
+from app.domain.catalog.selling import add_model, price_in_force, set_price
 from app.domain.catalog.timelines import coming_price, timeline_of
 from app.domain.catalog.units import Unit
 from app.domain.channels.buying import NewChannel, add_channel, set_cost, set_enabled

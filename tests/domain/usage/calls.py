@@ -9,8 +9,9 @@ from app.domain.accounts.models import ApiKey, KeyScope
 from app.domain.billing.models import Call, CallState
 from app.domain.catalog.kinds import ModelKind
 from app.domain.catalog.models import Model
+from app.domain.catalog.new_model import NewModel
 from app.domain.catalog.pricing import Prices, PriceSheet
-from app.domain.catalog.selling import NewModel, add_model
+from app.domain.catalog.selling import add_model
 
 
 def make_model(session: Session, name: str = "talk") -> Model:

@@ -3,12 +3,13 @@
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date
 from enum import StrEnum
 from typing import Any
 
-from app.domain.catalog.kinds import SERVED_KINDS, Ability, ModelKind, is_priced
+from app.domain.catalog.kinds import SERVED_KINDS, Ability, is_priced
+from app.domain.catalog.new_model import NewModel
 from app.domain.catalog.pricing import PriceSheet
+from app.domain.catalog.selling import FACTS
 
 LONGEST_NAME = 128
 LONGEST_PROVIDER = 64
@@ -49,37 +50,20 @@ class Unusable(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ListedModel:
+class ListedModel(NewModel):
     """One usable entry. `key` is its name in the file; `sheet` holds list prices: what the
     provider charges. A limit or date is None where the list states none, and an ability is in
     neither set."""
 
     key: str
-    name: str
-    provider: str
-    kind: ModelKind
-    sheet: PriceSheet
     abilities: frozenset[Ability] = frozenset()
     lacks: frozenset[Ability] = frozenset()
-    max_input_tokens: int | None = None
-    max_output_tokens: int | None = None
-    max_tokens_per_input_image: int | None = None
-    max_tokens_per_output_image: int | None = None
-    embedding_size: int | None = None
-    retires_on: date | None = None
 
     def facts(self, *, known_abilities: Iterable[str]) -> dict[str, Any]:
         """What the list states, by the model's columns. What it leaves out is not stated: an
         ability that is known already stays, unless the list denies it."""
-        stated: dict[str, Any] = {
-            "abilities": sorted((set(known_abilities) | self.abilities) - self.lacks),
-            "max_input_tokens": self.max_input_tokens,
-            "max_output_tokens": self.max_output_tokens,
-            "max_tokens_per_input_image": self.max_tokens_per_input_image,
-            "max_tokens_per_output_image": self.max_tokens_per_output_image,
-            "embedding_size": self.embedding_size,
-            "retires_on": self.retires_on,
-        }
+        stated = {name: getattr(self, name) for name in FACTS}
+        stated["abilities"] = sorted((set(known_abilities) | self.abilities) - self.lacks)
         return {name: value for name, value in stated.items() if value is not None}
 
 
