@@ -60,20 +60,10 @@ def _movement_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def credit_wallet(email: str, amount: str, reason: str, actor: str, reference: str | None) -> None:
     """Add AMOUNT dollars, such as 0.2, to the paid bucket of EMAIL."""
     user = users.by_email(db.session(), normalise_email(email))
-    _enter(
-        ledger.credit,
-        user,
-        Movement(
-            user_id=user.id,
-            bucket=Bucket.PAID,
-            amount_nanos=_amount_above_zero(amount),
-            counterpart=AccountKind.OPERATOR_CREDITS,
-            kind=TransferKind.OPERATOR_CREDIT,
-            reference=f"operator-credit:{reference or ids.mint()}",
-            actor=actor,
-            reason=reason,
-        ),
+    movement = _movement(
+        TransferKind.OPERATOR_CREDIT, user, amount, reason=reason, actor=actor, reference=reference
     )
+    _enter(ledger.credit, user, movement)
 
 
 @wallet_commands.command("debit")
@@ -87,20 +77,16 @@ def debit_wallet(
 ) -> None:
     """Take AMOUNT dollars, such as 0.2, from a bucket of EMAIL: never what a running call holds."""
     user = users.by_email(db.session(), normalise_email(email))
-    _enter(
-        ledger.debit,
+    movement = _movement(
+        TransferKind.OPERATOR_DEBIT,
         user,
-        Movement(
-            user_id=user.id,
-            bucket=Bucket(bucket),
-            amount_nanos=_amount_above_zero(amount),
-            counterpart=AccountKind.OPERATOR_CREDITS,
-            kind=TransferKind.OPERATOR_DEBIT,
-            reference=f"operator-debit:{reference or ids.mint()}",
-            actor=actor,
-            reason=reason,
-        ),
+        amount,
+        bucket=Bucket(bucket),
+        reason=reason,
+        actor=actor,
+        reference=reference,
     )
+    _enter(ledger.debit, user, movement)
 
 
 @wallet_commands.command("show")
@@ -128,6 +114,28 @@ def _amount_above_zero(text: str) -> int:
     if amount_nanos == 0:
         raise click.BadParameter("must be above zero.", param_hint="AMOUNT")
     return amount_nanos
+
+
+def _movement(
+    kind: TransferKind,
+    user: User,
+    amount: str,
+    *,
+    bucket: Bucket = Bucket.PAID,
+    reason: str,
+    actor: str,
+    reference: str | None,
+) -> Movement:
+    return Movement(
+        user_id=user.id,
+        bucket=bucket,
+        amount_nanos=_amount_above_zero(amount),
+        counterpart=AccountKind.OPERATOR_CREDITS,
+        kind=kind,
+        reference=f"{kind.value.replace('_', '-')}:{reference or ids.mint()}",
+        actor=actor,
+        reason=reason,
+    )
 
 
 def _enter(rule: Callable[[Execute, Movement], bool], user: User, movement: Movement) -> None:
