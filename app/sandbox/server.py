@@ -12,11 +12,12 @@ from app.sandbox.application import Application, make_app
 from app.sandbox.draft import Framing
 from app.sandbox.wire import FRAMING_KEY
 
-__all__ = ["SandboxServer", "make_app", "serve"]
+__all__ = ["SandboxServer", "StoppableServer", "make_app", "serve"]
 
 THREADS = 128
 LOOPBACK = "127.0.0.1"
 LARGEST_BODY_SIZE_BYTES = 64 * 1024 * 1024
+BACKLOG = 1024
 LOOP_TIMEOUT_S = 1.0
 
 
@@ -47,28 +48,17 @@ class SandboxChannel(HTTPChannel):  # type: ignore[misc]  # waitress has no type
     task_class = SandboxTask
 
 
-class SandboxServer:
-    """Bound and listening from the start; answers while `run` runs, in any thread."""
+class StoppableServer:
+    """waitress on a loopback port: bound and listening from the start; answers while `run` runs,
+    in any thread. `options` are waitress's own."""
 
-    def __init__(self, application: Application, *, port: int = 0, threads: int = THREADS) -> None:
+    def __init__(self, application: Any, *, port: int = 0, **options: Any) -> None:
         self._channels: dict[int, Any] = {}
         self._is_stopping = False
         self._stopping = Lock()
         self._server = create_server(
-            application,
-            map=self._channels,
-            host=LOOPBACK,
-            port=port,
-            threads=threads,
-            backlog=1024,
-            connection_limit=10_000,
-            asyncore_use_poll=True,
-            # With a look-ahead a client's hang-up is seen while its answer is being made.
-            channel_request_lookahead=1,
-            max_request_body_size=LARGEST_BODY_SIZE_BYTES,
-            ident="sandbox",
+            application, map=self._channels, host=LOOPBACK, port=port, backlog=BACKLOG, **options
         )
-        self._server.channel_class = SandboxChannel
 
     @property
     def port(self) -> int:
@@ -91,6 +81,24 @@ class SandboxServer:
         with self._stopping:
             self._is_stopping = True
             self._server.pull_trigger()
+
+
+class SandboxServer(StoppableServer):
+    """The sandbox on a port of its own."""
+
+    def __init__(self, application: Application, *, port: int = 0, threads: int = THREADS) -> None:
+        super().__init__(
+            application,
+            port=port,
+            threads=threads,
+            connection_limit=10_000,
+            asyncore_use_poll=True,
+            # With a look-ahead a client's hang-up is seen while its answer is being made.
+            channel_request_lookahead=1,
+            max_request_body_size=LARGEST_BODY_SIZE_BYTES,
+            ident="sandbox",
+        )
+        self._server.channel_class = SandboxChannel
 
 
 def serve(port: int) -> None:
