@@ -1,7 +1,6 @@
 """How often a key's holder may ask for what costs us more than a look."""
 
 from app.callers import rate_limiter
-from app.core.errors import TooManyRequests
 from app.core.ratelimit import Quota
 
 RETRY_AFTER_MAX_S = 60
@@ -9,6 +8,4 @@ RETRY_AFTER_MAX_S = 60
 
 def require_rate(*quotas: Quota) -> None:
     """Count one hit on each, the narrowest first. Raises TooManyRequests."""
-    wait_s = rate_limiter().hit(*quotas)
-    if wait_s is not None:
-        raise TooManyRequests(retry_after_s=min(wait_s, RETRY_AFTER_MAX_S))
+    rate_limiter().require(*quotas, longest_wait_s=RETRY_AFTER_MAX_S)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Engine
 
+from app.core.errors import TooManyRequests
 from app.core.rate_redis import RedisWindows, Standby
 from app.core.rate_storage import MemoryWindows, Window, Windows
 from app.core.rate_windows import TableWindows
@@ -59,6 +60,14 @@ class RateLimiter:
             if not taken.is_allowed:
                 return taken.wait_s
         return None
+
+    def require(self, *quotas: Quota, longest_wait_s: int | None = None) -> None:
+        """`hit`, and `TooManyRequests` where one refuses; it tells to wait `longest_wait_s` at
+        most."""
+        wait_s = self.hit(*quotas)
+        if wait_s is not None:
+            told_s = wait_s if longest_wait_s is None else min(wait_s, longest_wait_s)
+            raise TooManyRequests(retry_after_s=told_s)
 
     def take(self, quota: Quota, cost: int = 1) -> Taken:
         """Count `cost` where all of it fits; a refused one is not counted.

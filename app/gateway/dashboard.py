@@ -17,7 +17,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.core import clock
-from app.core.errors import AppError, TooManyRequests
+from app.core.errors import AppError
 from app.core.moments import parse_end, parse_start
 from app.core.money import NANOS_PER_USD
 from app.core.query_parameters import read_any_parameters
@@ -30,6 +30,7 @@ from app.gateway.authentication import Caller
 from app.gateway.errors import InvalidParameter
 from app.gateway.gateway import Gateway
 from app.gateway.inbound import Inbound, Reply, json_reply
+from app.gateway.rates import RETRY_AFTER_MAX_S
 from app.gateway.replies import error_reply
 
 RANGE_DAYS_MAX = 100
@@ -56,11 +57,8 @@ def _answered(
 ) -> Reply:
     try:
         caller = gateway.keys.authenticate(inbound)
-        wait_s = gateway.limiter.hit(
-            Quota("dashboard", str(caller.key_id), amount=REQUESTS_PER_MINUTE)
-        )
-        if wait_s is not None:
-            raise TooManyRequests(retry_after_s=min(wait_s, 60))
+        quota = Quota("dashboard", str(caller.key_id), amount=REQUESTS_PER_MINUTE)
+        gateway.limiter.require(quota, longest_wait_s=RETRY_AFTER_MAX_S)
         parameters = read_any_parameters(inbound.environ.get("QUERY_STRING", ""))
         body = orjson.dumps(answer(gateway, caller, parameters))
     except AppError as error:

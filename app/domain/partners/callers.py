@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from app.core.client_ip import IpAddress, network_of, rate_subject
 from app.core.crypto import Digester, Sealer
-from app.core.errors import TooManyRequests, Unauthorized
+from app.core.errors import Unauthorized
 from app.core.ratelimit import Quota, RateLimiter
 from app.domain.accounts import keys
 from app.domain.accounts.limits import require_usable
@@ -122,6 +122,4 @@ def _quotas_of_strangers(settings: SettingsView, call: RegisterCall) -> tuple[Qu
 
 
 def _refuse_flood(tools: Tools, quotas: tuple[Quota, ...]) -> None:
-    wait_s = tools.limiter.hit(*quotas)
-    if wait_s is not None:
-        raise TooManyRequests(retry_after_s=wait_s)
+    tools.limiter.require(*quotas)

@@ -11,7 +11,6 @@ from werkzeug.wrappers import Response
 from app.callers import caller_ip, rate_limiter
 from app.core.client_ip import network_of, rate_subject
 from app.core.database import db
-from app.core.errors import TooManyRequests
 from app.core.ratelimit import Quota
 from app.domain.accounts import claims, keys
 from app.domain.accounts.errors import ClaimLinkInvalid
@@ -145,9 +144,7 @@ def _dead_link() -> ResponseReturnValue:
 
 def _refuse_flood() -> None:
     ip = caller_ip()
-    wait_s = rate_limiter().hit(
+    rate_limiter().require(
         Quota("claim-link-ip", rate_subject(ip), LINKS_A_MINUTE_OF_IP),
         Quota("claim-link-network", network_of(ip), LINKS_A_MINUTE_OF_NETWORK),
     )
-    if wait_s is not None:
-        raise TooManyRequests(retry_after_s=wait_s)

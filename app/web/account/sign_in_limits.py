@@ -11,7 +11,6 @@ from itsdangerous import BadSignature, URLSafeSerializer
 from app.callers import caller_ip, rate_limiter
 from app.core.client_ip import rate_subject
 from app.core.crypto import random_token
-from app.core.errors import TooManyRequests
 from app.core.ratelimit import Quota
 from app.services import services
 
@@ -28,9 +27,7 @@ TRIES_OF_IP = 60
 
 def count_try(email: str) -> None:
     """Count one try at this account, before it is looked up. Raises TooManyRequests."""
-    wait_s = rate_limiter().hit(*_quotas(_account_digest(email)))
-    if wait_s is not None:
-        raise TooManyRequests(retry_after_s=wait_s)
+    rate_limiter().require(*_quotas(_account_digest(email)))
 
 
 def remember_device(email: str) -> None:
