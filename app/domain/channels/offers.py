@@ -123,10 +123,13 @@ class Offer:
     routes: tuple[Route, ...]
 
     def is_sellable(self, at_ms: int) -> bool:
-        """Not retired, of a kind we serve, priced, and on an enabled channel."""
+        """For sale, and on an enabled channel."""
+        return bool(self.routes) and self.is_for_sale(at_ms)
+
+    def is_for_sale(self, at_ms: int) -> bool:
+        """Not retired, of a kind we serve, and priced: sellable, but for the channel."""
         return (
-            bool(self.routes)
-            and self.kind in SERVED_KINDS
+            self.kind in SERVED_KINDS
             and self.prices.in_force(at_ms) is not None
             and not self.is_retired(at_ms)
         )

@@ -3,7 +3,7 @@
 Looked at each minute, by what the breakers stored: whichever process saw it.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 
 from sqlalchemy import select
@@ -13,7 +13,6 @@ from app.core import clock
 from app.domain.alerts.kinds import AlertKind
 from app.domain.alerts.models import Alert
 from app.domain.alerts.raising import SUBJECT_LENGTH, raise_alert, resolve
-from app.domain.catalog.kinds import SERVED_KINDS
 from app.domain.channels.models import Channel, ChannelModel
 from app.domain.channels.offers import Offer
 from app.domain.channels.states import StateView, breaker_states
@@ -44,8 +43,10 @@ def watch_channels(session: Session, offers: Collection[Offer]) -> None:
 
 def _resolve_living(session: Session) -> None:
     """A channel that is enabled again is dead no longer."""
-    for name in session.scalars(select(Channel.name).where(Channel.is_enabled)).all():
-        resolve(session, kind=AlertKind.CHANNEL_DEAD, subject=name)
+    enabled = select(Channel.name).where(Channel.is_enabled)
+    living = {name[:SUBJECT_LENGTH] for name in session.scalars(enabled)}
+    for subject in living.intersection(_open_subjects(session, AlertKind.CHANNEL_DEAD)):
+        resolve(session, kind=AlertKind.CHANNEL_DEAD, subject=subject)
 
 
 def _failing_channels(troubled: Collection[StateView]) -> _Causes:
@@ -72,7 +73,7 @@ def _unserved(
     at_ms = clock.now_ms()
     causes: dict[str, str] = {}
     for offer in offers:
-        if not _is_for_sale(offer, at_ms):
+        if not offer.is_for_sale(at_ms):
             continue
         if not offer.routes:
             if offer.model_id in once_served:
@@ -83,15 +84,6 @@ def _unserved(
     return causes
 
 
-def _is_for_sale(offer: Offer, at_ms: int) -> bool:
-    """Sellable, but for the channel."""
-    return (
-        offer.kind in SERVED_KINDS
-        and offer.prices.in_force(at_ms) is not None
-        and not offer.is_retired(at_ms)
-    )
-
-
 def _has_lasted(view: StateView, patience: timedelta) -> bool:
     opened_at = view.state.opened_at
     return opened_at is not None and clock.now() - opened_at >= patience
@@ -99,10 +91,14 @@ def _has_lasted(view: StateView, patience: timedelta) -> bool:
 
 def _settle(session: Session, kind: AlertKind, causes: _Causes) -> None:
     """Raise what is, resolve what was."""
-    is_open = select(Alert.subject).where(Alert.kind == kind.value, Alert.resolved_at.is_(None))
     current = {subject[:SUBJECT_LENGTH] for subject in causes}
-    for subject in session.scalars(is_open).all():
+    for subject in _open_subjects(session, kind):
         if subject not in current:
             resolve(session, kind=kind, subject=subject)
     for subject, message in causes.items():
         raise_alert(session, kind=kind, subject=subject, message=message)
+
+
+def _open_subjects(session: Session, kind: AlertKind) -> Sequence[str]:
+    is_open = select(Alert.subject).where(Alert.kind == kind.value, Alert.resolved_at.is_(None))
+    return session.scalars(is_open).all()
