@@ -8,6 +8,8 @@ left that must stay inside, there is no sentence.
 import re
 from dataclasses import dataclass
 
+from app.domain.channels.offers import Route
+
 LENGTH_MAX = 300
 READ_LENGTH = 1_000
 HOLE = "…"
@@ -85,6 +87,17 @@ def names_of(*, sold: str, upstream: str, api_key: str, host: str, channel_name:
         upstream=upstream,
         secrets=tuple(part for part in (key, key[:12], key[-8:], host) if _is_telling(part)),
         words=tuple(word for word in words if _is_telling(word)),
+    )
+
+
+def names_of_route(route: Route, *, sold: str, host: str) -> Names:
+    """The names of one way to a model, whose provider listens on `host`."""
+    return names_of(
+        sold=sold,
+        upstream=route.upstream_name,
+        api_key=route.api_key,
+        host=host,
+        channel_name=route.channel_name,
     )
 
 

@@ -11,7 +11,7 @@ from app.core.errors import AppError, UpstreamTimeout
 from app.domain.alerts.kinds import AlertKind
 from app.domain.channels.offers import Route
 from app.gateway.call import Call
-from app.gateway.error_texts import names_of
+from app.gateway.error_texts import names_of_route
 from app.gateway.errors import NoChannel, ProviderFailed
 from app.gateway.exchange import Exchange
 from app.gateway.gateway import Gateway
@@ -146,13 +146,8 @@ def _failed(
 
 def _asked(gateway: Gateway, call: Call, route: Route) -> Asked:
     document = call.envelope.document
-    names = names_of(
-        sold=call.offer.name,
-        upstream=route.upstream_name,
-        api_key=route.api_key,
-        host=gateway.wire(route).target.host,
-        channel_name=route.channel_name,
-    )
+    host = gateway.wire(route).target.host
+    names = names_of_route(route, sold=call.offer.name, host=host)
     return Asked(document.members, document.body, names)
 
 

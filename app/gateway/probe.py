@@ -14,7 +14,7 @@ from app.core import clock
 from app.domain.catalog.kinds import Ability, ModelKind
 from app.domain.channels.offers import Route
 from app.gateway.answer import Answer, UnreadableAnswer, read_answer
-from app.gateway.error_texts import clean_sentence, names_of
+from app.gateway.error_texts import Names, clean_sentence, names_of_route
 from app.gateway.exchange import Exchange, Timeouts
 from app.gateway.gateway import Gateway
 from app.gateway.protocols import CHAT, EMBEDDINGS, Protocol
@@ -97,9 +97,10 @@ def probe(
     except UpstreamError as error:
         return _unanswered(error, latency_ms=_since_ms(started_s))
     latency_ms = _since_ms(started_s)
+    names = names_of_route(route, sold=model_name, host=gateway.wire(route).target.host)
     if status != 200:
-        return _refused(route, model_name, status, headers, answered, latency_ms)
-    return _answered(route, model_name, row.protocol, headers, answered, latency_ms)
+        return _refused(route, names, status, headers, answered, latency_ms)
+    return _answered(route, names, row.protocol, headers, answered, latency_ms)
 
 
 def _send(
@@ -119,7 +120,7 @@ def _send(
 
 def _answered(
     route: Route,
-    model_name: str,
+    names: Names,
     protocol: Protocol,
     headers: Mapping[str, str],
     body: bytes,
@@ -152,13 +153,13 @@ def _answered(
         status=200,
         sort=judgement.sort,
         word=judgement.word,
-        sentence=_told(route, model_name, "an error inside 200", judgement.word, said),
+        sentence=_told(names, "an error inside 200", judgement.word, said),
     )
 
 
 def _refused(
     route: Route,
-    model_name: str,
+    names: Names,
     status: int,
     headers: Mapping[str, str],
     body: bytes,
@@ -172,7 +173,7 @@ def _refused(
         status=status,
         sort=judgement.sort,
         word=judgement.word,
-        sentence=_told(route, model_name, str(status), judgement.word, said),
+        sentence=_told(names, str(status), judgement.word, said),
     )
 
 
@@ -188,15 +189,8 @@ def _unanswered(error: UpstreamError, *, latency_ms: int) -> ProbeResult:
     )
 
 
-def _told(route: Route, model_name: str, what: str, word: str, said: str) -> str:
+def _told(names: Names, what: str, word: str, said: str) -> str:
     """What the provider answered, with its own words only as far as they are clean."""
-    names = names_of(
-        sold=model_name,
-        upstream=route.upstream_name,
-        api_key=route.api_key,
-        host=route.base_url.partition("//")[2].partition("/")[0],
-        channel_name=route.channel_name,
-    )
     cleaned = clean_sentence(said, names) if said else None
     ending = f": {cleaned}" if cleaned else "."
     return f"The provider answered {what} ({word}){ending}"
