@@ -108,9 +108,9 @@ def _shown(receipt: Receipt) -> dict[str, Any]:
         "is_estimated": bool(call.is_estimated),
         "held_usd": format_usd(receipt.held_nanos),
         "cost_usd": None if receipt.is_running else format_usd(receipt.cost_nanos),
-        "charged_usd": None if receipt.is_running else format_usd(receipt.charged_nanos),
+        "charged_usd": None if receipt.is_running else format_usd(call.charged_nanos),
         "trial_usd": format_usd(call.trial_cost_nanos or 0),
-        "paid_usd": format_usd(receipt.charged_nanos - (call.trial_cost_nanos or 0)),
+        "paid_usd": format_usd(call.charged_nanos - (call.trial_cost_nanos or 0)),
         "first_content_ms": call.first_content_ms,
         "duration_ms": call.duration_ms,
     }

@@ -36,7 +36,7 @@ def facts_of(dossier: Dossier) -> dict[str, Any]:
         "is_streamed": call.is_streamed,
         "channel": dossier.channel_name,
         "times": {
-            "started_at": dossier.started_at.isoformat(),
+            "started_at": dossier.call.started_at.isoformat(),
             "settled_at": None if call.settled_at is None else call.settled_at.isoformat(),
             "deadline_at": call.deadline_at.isoformat(),
             "first_content_ms": call.first_content_ms,
@@ -89,7 +89,7 @@ def _money_of(dossier: Dossier) -> dict[str, Any]:
     is_settled = call.state is not CallState.PENDING
     trial = call.trial_cost_nanos or 0
     held = {"trial": call.held_trial_nanos, "paid": call.held_paid_nanos}
-    charged = {"trial": trial, "paid": dossier.charged_nanos - trial}
+    charged = {"trial": trial, "paid": dossier.call.charged_nanos - trial}
     margin, upstream = dossier.margin_nanos, call.upstream_cost_nanos
     return {
         "held": _split(held),

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from app.cli.dollars import nanos_of
+from app.cli.dollars import nanos_above_zero
 from app.cli.groups import Line, OperatorGroup, print_json
 from app.cli.request_telling import facts_of, lines_of
 from app.cli.spans import Span
@@ -102,7 +102,7 @@ def refund(
     given = refund_request(
         session,
         call_id=call_id,
-        amount_nanos=None if amount is None else _above_zero(amount),
+        amount_nanos=None if amount is None else nanos_above_zero(amount, hint="--amount"),
         actor=actor,
         reason=reason,
         reference=reference,
@@ -125,20 +125,12 @@ def _call_id(text: str) -> int:
     return call_id
 
 
-def _above_zero(text: str) -> int:
-    amount_nanos = nanos_of(text, hint="--amount")
-    if amount_nanos == 0:
-        raise click.BadParameter("must be above zero.", param_hint="--amount")
-    return amount_nanos
-
-
 def _row(found: FoundCall) -> dict[str, Any]:
     call = found.call
-    charged_nanos = (call.cost_nanos or 0) - (call.written_off_nanos or 0)
     cost_nanos = call.upstream_cost_nanos
     return {
         "id": ids.request_id(call.id),
-        "at": found.started_at.isoformat(),
+        "at": call.started_at.isoformat(),
         "user": found.email,
         "key_id": call.key_id,
         "model": found.model_name,
@@ -148,7 +140,7 @@ def _row(found: FoundCall) -> dict[str, Any]:
         "reason": call.reason,
         "is_streamed": call.is_streamed,
         "is_estimated": bool(call.is_estimated),
-        "charged_usd": format_usd(charged_nanos),
+        "charged_usd": format_usd(call.charged_nanos),
         "upstream_cost_usd": None if cost_nanos is None else format_usd(cost_nanos),
         "first_content_ms": call.first_content_ms,
         "duration_ms": call.duration_ms,

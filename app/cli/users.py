@@ -6,10 +6,10 @@ import click
 from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
+from app.cli.dollars import bucket_facts
 from app.cli.groups import OperatorGroup, print_json
 from app.core.database import db, in_session
 from app.core.i18n import LOCALES
-from app.core.money import format_usd
 from app.domain.accounts import claims, keys, roles, users
 from app.domain.accounts.emails import normalise_email
 from app.domain.accounts.errors import EmailTaken
@@ -134,8 +134,8 @@ def _dossier(session: Session, user: User) -> dict[str, Any]:
         "inviter": None if inviter is None else inviter.email,
         "has_password": user.password is not None,
         "wallet": {
-            "trial": _money(wallet.trial_balance, wallet.trial_held),
-            "paid": _money(wallet.paid_balance, wallet.paid_held),
+            "trial": bucket_facts(wallet.trial_balance, wallet.trial_held),
+            "paid": bucket_facts(wallet.paid_balance, wallet.paid_held),
         },
         "keys": [
             {
@@ -152,10 +152,6 @@ def _dossier(session: Session, user: User) -> dict[str, Any]:
             for entry in trail.of_user(session, user.id, count=10)
         ],
     }
-
-
-def _money(balance_nanos: int, held_nanos: int) -> dict[str, str]:
-    return {"balance": format_usd(balance_nanos), "held": format_usd(held_nanos)}
 
 
 def _facts(user: User) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import click
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.cli.dollars import nanos_of
+from app.cli.dollars import bucket_facts, nanos_above_zero
 from app.cli.groups import Line, OperatorGroup, print_json
 from app.core import ids
 from app.core.database import Execute, db, in_session
@@ -109,13 +109,6 @@ def show_wallet(email: str, as_json: bool, count: int) -> None:
         click.echo(f"{head} {row['actor']}: {row['reason']}")
 
 
-def _amount_above_zero(text: str) -> int:
-    amount_nanos = nanos_of(text, hint="AMOUNT")
-    if amount_nanos == 0:
-        raise click.BadParameter("must be above zero.", param_hint="AMOUNT")
-    return amount_nanos
-
-
 def _movement(
     kind: TransferKind,
     user: User,
@@ -129,7 +122,7 @@ def _movement(
     return Movement(
         user_id=user.id,
         bucket=bucket,
-        amount_nanos=_amount_above_zero(amount),
+        amount_nanos=nanos_above_zero(amount, hint="AMOUNT"),
         counterpart=AccountKind.OPERATOR_CREDITS,
         kind=kind,
         reference=f"{kind.value.replace('_', '-')}:{reference or ids.mint()}",
@@ -190,14 +183,10 @@ def _facts(session: Session, user: User, *, count: int) -> dict[str, Any]:
     return {
         "user_id": user.id,
         "email": user.email,
-        "trial": _money(wallet.trial_balance_nanos, wallet.trial_held_nanos),
-        "paid": _money(wallet.paid_balance_nanos, wallet.paid_held_nanos),
+        "trial": bucket_facts(wallet.trial_balance_nanos, wallet.trial_held_nanos),
+        "paid": bucket_facts(wallet.paid_balance_nanos, wallet.paid_held_nanos),
         "transfers": [_told(transfer, user.id) for transfer in transfers],
     }
-
-
-def _money(balance_nanos: int, held_nanos: int) -> dict[str, str]:
-    return {"balance": format_usd(balance_nanos), "held": format_usd(held_nanos)}
 
 
 def _told(transfer: Transfer, user_id: int) -> dict[str, Any]:

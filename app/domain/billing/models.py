@@ -5,11 +5,14 @@ readers need: each costs microseconds on every call. `flask ledger verify` prove
 key would have promised.
 """
 
+import json
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from app.core import ids
 from app.core.columns import (
     BigId,
     Id,
@@ -22,6 +25,7 @@ from app.core.columns import (
 )
 from app.core.database import Base
 from app.domain.accounts.models import KeyScope
+from app.domain.catalog.units import Unit
 
 
 class AccountKind(StrEnum):
@@ -222,3 +226,18 @@ class Call(Base):
     attempts: Mapped[str | None] = mapped_column(String)
     reported: Mapped[str | None] = mapped_column(String)
     settled_at: Mapped[OptionalMoment]
+
+    @property
+    def started_at(self) -> datetime:
+        """The moment in which its id was minted."""
+        return datetime.fromtimestamp(ids.moment_ms_of(self.id) / 1000, UTC)
+
+    @property
+    def charged_nanos(self) -> int:
+        """What was taken from the wallet: the cost, less what was written off."""
+        return (self.cost_nanos or 0) - (self.written_off_nanos or 0)
+
+    @property
+    def used_units(self) -> dict[Unit, int]:
+        """What it was billed for; nothing while it runs and where it was voided."""
+        return {Unit(name): count for name, count in json.loads(self.units or "{}").items()}

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
@@ -23,10 +23,6 @@ class FoundCall:
     email: str | None
     model_name: str | None
     channel_name: str | None
-
-    @property
-    def started_at(self) -> datetime:
-        return datetime.fromtimestamp(ids.moment_ms_of(self.call.id) / 1000, UTC)
 
 
 def search_calls(

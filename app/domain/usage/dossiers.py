@@ -6,20 +6,18 @@ It names channels, costs and margins, so it is never shown to a user: theirs is 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.core import ids
 from app.core.errors import AppError
 from app.domain.accounts.models import ApiKey, User
 from app.domain.billing.errors import CallUnknown
 from app.domain.billing.models import Call, Transfer, TransferKind
 from app.domain.catalog.models import Model, PriceVersion
 from app.domain.catalog.pricing import LineItem, PriceSheet
-from app.domain.catalog.units import Unit
 from app.domain.channels.models import Channel, CostVersion
 
 
@@ -60,15 +58,6 @@ class Dossier:
     reported: Any
 
     @property
-    def started_at(self) -> datetime:
-        return datetime.fromtimestamp(ids.moment_ms_of(self.call.id) / 1000, UTC)
-
-    @property
-    def charged_nanos(self) -> int:
-        """What was taken from the wallet."""
-        return (self.call.cost_nanos or 0) - (self.call.written_off_nanos or 0)
-
-    @property
     def refunded_nanos(self) -> int:
         return sum(transfer.amount_nanos for transfer in self.refunds)
 
@@ -78,7 +67,7 @@ class Dossier:
         price is not known."""
         if self.call.upstream_cost_nanos is None:
             return None
-        return self.charged_nanos - self.refunded_nanos - self.call.upstream_cost_nanos
+        return self.call.charged_nanos - self.refunded_nanos - self.call.upstream_cost_nanos
 
 
 def find_dossier(session: Session, *, call_id: int) -> Dossier:
@@ -129,9 +118,9 @@ def _arithmetic(call: Call, version: PriceVersion | CostVersion | None) -> Arith
 
 def _lines(call: Call, sheet: str) -> tuple[LineItem, ...]:
     """Empty where nothing was used, or a sheet lacks a unit: then no cost was booked either."""
-    if not call.units:
+    units = call.used_units
+    if not units:
         return ()
-    units = {Unit(name): quantity for name, quantity in json.loads(call.units).items()}
     try:
         return PriceSheet.from_json(sheet).line_items(units)
     except AppError:

@@ -1,6 +1,5 @@
 """A call's receipt: what it used, at which prices, and what it cost. Reads only."""
 
-import json
 from dataclasses import dataclass
 
 from sqlalchemy import select
@@ -11,7 +10,6 @@ from app.domain.billing.models import Call, CallState
 from app.domain.billing.refunds import refunded
 from app.domain.catalog.models import Model, PriceVersion
 from app.domain.catalog.pricing import LineItem, PriceSheet
-from app.domain.catalog.units import Unit
 from app.domain.usage.errors import RequestNotFound
 
 
@@ -36,11 +34,6 @@ class Receipt:
     def cost_nanos(self) -> int:
         return self.call.cost_nanos or 0
 
-    @property
-    def charged_nanos(self) -> int:
-        """What was taken from the wallet: the cost, less what was written off."""
-        return self.cost_nanos - (self.call.written_off_nanos or 0)
-
 
 def find_receipt(session: Session, *, call_id: int | None, key_id: int) -> Receipt:
     """The receipt of one of this key's calls. Raises `RequestNotFound`, also for another key's."""
@@ -63,7 +56,5 @@ def find_receipt(session: Session, *, call_id: int | None, key_id: int) -> Recei
 
 
 def _lines(call: Call, sheet: str) -> tuple[LineItem, ...]:
-    if not call.units:
-        return ()
-    units = {Unit(name): quantity for name, quantity in json.loads(call.units).items()}
-    return PriceSheet.from_json(sheet).line_items(units)
+    units = call.used_units
+    return PriceSheet.from_json(sheet).line_items(units) if units else ()

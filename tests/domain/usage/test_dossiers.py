@@ -50,9 +50,9 @@ def test_posted_call_tells_its_prices_attempts_and_margin(books: Books):
     assert dossier.cost is not None
     assert [(line.unit, line.quantity) for line in dossier.price.lines] == [(Unit.INPUT, 50)]
     assert dossier.cost.version_id == version_id
-    assert (dossier.charged_nanos, dossier.refunded_nanos, dossier.margin_nanos) == (50, 0, 25)
+    assert (dossier.call.charged_nanos, dossier.refunded_nanos, dossier.margin_nanos) == (50, 0, 25)
     assert dossier.reported == {"facts": {"cost": 0.1}}
-    assert dossier.started_at.isoformat().startswith("2026-11-24")
+    assert dossier.call.started_at.isoformat().startswith("2026-11-24")
 
 
 def test_first_answer_of_the_only_channel_is_told_as_an_attempt(books: Books):
@@ -90,7 +90,7 @@ def test_running_and_voided_calls_have_no_lines(books: Books):
     assert dossier_of(books, running.call_id).call.state is CallState.PENDING
     dossier = dossier_of(books, voided.call_id)
     assert dossier.price is not None
-    assert (dossier.price.lines, dossier.attempts, dossier.charged_nanos) == ((), (), 0)
+    assert (dossier.price.lines, dossier.attempts, dossier.call.charged_nanos) == ((), (), 0)
 
 
 def test_what_is_gone_leaves_the_dossier_readable(books: Books):
