@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from app.core import clock, ids
 from app.core.errors import Unavailable
 from app.core.metrics import PREFIX
+from app.core.money import NANOS_PER_USD
 from app.domain.alerts.models import Alert
 from app.domain.billing.models import Call, CallState
 from app.domain.channels.models import BreakerTurn
@@ -21,7 +22,6 @@ from app.domain.channels.states import StateView, breaker_states
 from app.services import Services
 
 KEPT_S = 2.0
-NANOS_PER_USD = 1e9
 
 
 class ProcessGauges(Collector):

@@ -14,6 +14,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from app.core.metrics import PREFIX, Durations
+from app.core.money import NANOS_PER_USD
 from app.domain.billing.settle import CallRecord, Settled
 from app.gateway.call import Call
 from app.gateway.charge import Charge
@@ -21,7 +22,6 @@ from app.gateway.charge import Charge
 CALL_BOUNDS_S = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0, 640.0)
 CONTENT_BOUNDS_S = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6, 51.2, 102.4)
 ATTEMPT_KEYS_MAX = 1000
-NANOS_PER_USD = 1e9
 
 OK = "ok"
 OTHER = "other"

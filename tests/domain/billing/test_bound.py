@@ -431,9 +431,7 @@ def facts_of(model):
 
 def offer(model, members):
     shape = measure_request(members, kind=model.kind, body_bytes=len(repr(members)))
-    return choose_hold(
-        model.sheet, facts=facts_of(model), shape=shape, available_nanos=TRIAL_NANOS
-    )
+    return choose_hold(model.sheet, facts=facts_of(model), shape=shape, available_nanos=TRIAL_NANOS)
 
 
 def lasting_models(kind):
